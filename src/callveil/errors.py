@@ -1,0 +1,69 @@
+"""One root error and a few families; `is_permanent` decides whether a retry makes sense.
+
+Messages name the field, the kind of value and what is allowed. They never carry call text, secrets or
+the value of an identifier.
+"""
+
+from typing import ClassVar
+
+
+class CallveilError(Exception):
+    """Root of all errors that Callveil raises on purpose.
+
+    Attributes:
+        is_permanent: True when trying the same thing again cannot help.
+        code: Stable name of the family, as it stands in `--json` output and in the docs.
+    """
+
+    is_permanent: ClassVar[bool] = True
+    code: ClassVar[str] = "error"
+
+
+class ConfigError(CallveilError):
+    """A profile, policy or rule file is wrong; nothing was started."""
+
+    code = "config"
+
+
+class MetadataError(CallveilError):
+    """The metadata of a call is missing or wrong."""
+
+    code = "metadata"
+
+
+class AudioError(CallveilError):
+    """A recording cannot be read, or breaks a limit."""
+
+    code = "audio"
+
+
+class ModelError(CallveilError):
+    """Model files are missing, damaged or could not be fetched."""
+
+    code = "model"
+
+
+class EngineError(CallveilError):
+    """A model failed on a call, or returned less than it was given."""
+
+    code = "engine"
+
+
+class StoreError(CallveilError):
+    """An object store failed; the call stays unpublished."""
+
+    is_permanent = False
+    code = "store"
+
+
+class NotFoundError(StoreError):
+    """The object or call is not there (or not published)."""
+
+    is_permanent = True
+    code = "not_found"
+
+
+class RefusedError(CallveilError):
+    """A rule forbids it: a legal hold, a retention date, a replacement nobody asked for."""
+
+    code = "refused"

@@ -1,0 +1,263 @@
+"""The contracts between the steps and the world. Every implementation passes one suite in tests/contract.
+
+Words and turns passed through here are raw: an implementation must not log, store or send them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from callveil.vocabulary.audio import Audio, AudioFormat, ChannelSpeech
+from callveil.vocabulary.pii import Finding
+from callveil.vocabulary.recording import PublishedPart
+from callveil.vocabulary.transcript import SpeakerSegment, Transcription, Turn
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> datetime:
+        """The time now, aware UTC."""
+
+
+class AudioSource(Protocol):
+    """A recording that can be read more than once, always with the same samples."""
+
+    @property
+    def format(self) -> AudioFormat:
+        """Rate, channels and codec."""
+
+    def blocks(self, *, until_s: float | None = None) -> Iterator[Audio]:
+        """Decode the recording in order, in blocks of bounded size.
+
+        Args:
+            until_s: Stop before this second of the call; None for all of it.
+
+        Yields:
+            Consecutive stretches at the recording's own rate and channels; together they are the call.
+
+        Raises:
+            AudioError: It cannot be decoded to the end, holds no samples, or breaks a limit.
+        """
+
+
+class Transcriber(Protocol):
+    """Speech to words."""
+
+    @property
+    def name(self) -> str:
+        """Engine and model, as they stand in the certificate: "faster-whisper/whisper-base-ct2"."""
+
+    def transcribe(self, audio: Audio, *, language: str | None, channel: int) -> Transcription:
+        """Hear one stretch of one channel.
+
+        Args:
+            audio: One channel at 16000 Hz, any length up to ten minutes.
+            language: ISO 639-1 code, or None to detect it.
+            channel: Written into the words.
+
+        Returns:
+            Words in time order, in seconds from the beginning of the call (`audio.start_sample` counts),
+            inside the stretch, `start_s` < `end_s`. Silence gives no words.
+
+        Raises:
+            EngineError: The engine failed, or the audio has another rate or more than one channel.
+        """
+
+
+class Diarizer(Protocol):
+    """Who speaks when. One session per call, fed in order, so that long calls need little memory."""
+
+    @property
+    def name(self) -> str:
+        """Engine and models, as they stand in the certificate."""
+
+    def start(self) -> DiarizationSession:
+        """Begin a call."""
+
+
+class DiarizationSession(Protocol):
+    """One call in the making."""
+
+    def push(self, audio: Audio, speech: Sequence[ChannelSpeech]) -> None:
+        """Take the next stretch.
+
+        Args:
+            audio: All channels at 16000 Hz, following directly on the last stretch.
+            speech: The speech found in that stretch, per channel.
+        """
+
+    def finish(self) -> tuple[SpeakerSegment, ...]:
+        """All segments of the call, by start; segments of different speakers may overlap.
+
+        Raises:
+            EngineError: The engine failed.
+        """
+
+
+class EntityDetector(Protocol):
+    """Personal data in a dialogue."""
+
+    @property
+    def name(self) -> str:
+        """Engine and models, as they stand in the certificate."""
+
+    def find(self, turns: Sequence[Turn], *, language: str) -> tuple[Finding, ...]:
+        """Find personal data in the whole dialogue of one call.
+
+        Args:
+            turns: All turns of the call, by start.
+            language: ISO 639-1 code of the call.
+
+        Returns:
+            Findings with the times of their words, unpadded.
+
+        Raises:
+            EngineError: The engine failed, or cannot work in that language.
+        """
+
+
+class ModelLookup(Protocol):
+    """Where pulled and verified models lie. Looking up never downloads."""
+
+    def folder(self, model: str) -> Path:
+        """Folder of a model's files.
+
+        Raises:
+            ModelError: No such model, or it is not pulled; the message names the command that pulls it.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """One object of a store, newest version.
+
+    Attributes:
+        key: Full key, such as "calls/2026/11/23/c-1/audio.flac".
+        n_bytes: Size.
+        modified_at: Aware UTC.
+    """
+
+    key: str
+    n_bytes: int
+    modified_at: datetime
+
+
+class ObjectStore(Protocol):
+    """Where redacted calls are kept. It takes masked types only: storing raw speech is a type error.
+
+    A call's parts become visible together: `list_calls`, `list_objects` and `get` show a call only when
+    all of its parts are stored. The certificate is the commit mark; it is written last and removed first.
+    Legal hold and retention date stand on every object of a call.
+    """
+
+    def publish(
+        self,
+        prefix: str,
+        parts: Sequence[PublishedPart],
+        *,
+        tags: Mapping[str, str],
+        retain_until: datetime | None,
+        replace: bool = False,
+    ) -> None:
+        """Store all parts of a call, or none.
+
+        Args:
+            prefix: Folder of the call, ending in "/".
+            parts: The certificate among them.
+            tags: Put on every object, with "callveil-part" added.
+            retain_until: Refuse deletion before this time (S3 Object Lock in GOVERNANCE mode), aware UTC.
+            replace: Delete every version of an earlier recording of this call first.
+
+        Raises:
+            RefusedError: The call exists and `replace` is False, or it is under legal hold.
+            StoreError: The store failed; nothing of the call is visible.
+        """
+
+    def put_decision(self, key: str, content: bytes) -> None:
+        """Store the decision record of a call that was not kept, replacing an earlier one.
+
+        Args:
+            key: Under "decisions/".
+            content: JSON without personal data.
+
+        Raises:
+            StoreError: The store failed.
+        """
+
+    def list_calls(self, prefix: str = "calls/") -> Iterator[str]:
+        """Folders of the published calls under a prefix, sorted, each ending in "/"."""
+
+    def list_objects(self, prefix: str) -> Iterator[StoredObject]:
+        """Visible objects under a prefix, sorted by key."""
+
+    def get(self, key: str) -> bytes:
+        """Content of one visible object.
+
+        Raises:
+            NotFoundError: Not there, or its call is not published.
+        """
+
+    def tags(self, key: str) -> dict[str, str]:
+        """Tags of one visible object.
+
+        Raises:
+            NotFoundError: Not there, or its call is not published.
+        """
+
+    def set_tags(self, prefix: str, tags: Mapping[str, str]) -> None:
+        """Change these tags on every object of a call; other tags stay.
+
+        Raises:
+            NotFoundError: No such call.
+        """
+
+    def set_retention(self, prefix: str, until: datetime) -> None:
+        """Move the retention date of every object of a call; shortening it needs the governance right.
+
+        Raises:
+            NotFoundError: No such call.
+        """
+
+    def retention(self, prefix: str) -> datetime | None:
+        """Retention date of a call, aware UTC; None when it has none.
+
+        Raises:
+            NotFoundError: No such call.
+        """
+
+    def set_legal_hold(self, prefix: str, on: bool) -> None:
+        """Place or lift the legal hold of every object of a call, and its "callveil-hold" tag.
+
+        Raises:
+            NotFoundError: No such call.
+        """
+
+    def legal_hold(self, prefix: str) -> bool:
+        """True while any object of the call is under legal hold.
+
+        Raises:
+            NotFoundError: No such call.
+        """
+
+    def delete_call(self, prefix: str, *, bypass_governance: bool = False) -> int:
+        """Delete every version of every object of a call, the certificate first.
+
+        Leftovers of a publish that was cut off count as a call here and are deleted too.
+
+        Args:
+            prefix: Folder of the call.
+            bypass_governance: Delete before the retention date; lawful erasure needs it.
+
+        Returns:
+            How many object versions were deleted; 0 when there was nothing.
+
+        Raises:
+            RefusedError: Under legal hold, or before the retention date without `bypass_governance`.
+                Nothing was deleted.
+            StoreError: The store failed.
+        """

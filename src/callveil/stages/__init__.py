@@ -1,0 +1,1 @@
+"""The steps of a call, pure: data in, data out; no engine, network or clock."""

@@ -1,0 +1,123 @@
+"""Turn findings into stretches of audio to mask: padded, snapped to pauses, joined, on both channels.
+
+Recognisers end words early: Whisper base by 0.2 s in the median and 0.34 s at the 90th percentile on
+telephone speech. A mask therefore never ends before its padding, and goes on to the next pause when near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from callveil.stages.speech import FRAME_S
+from callveil.vocabulary.audio import ChannelSpeech, Span
+from callveil.vocabulary.pii import Finding, MaskSpan
+
+
+class OtherChannel(StrEnum):
+    """What happens on the other channel while a stretch is masked."""
+
+    WHEN_QUIET = "when_quiet"
+    """Mask it there too where that channel has no speech of its own: crosstalk cannot carry the words."""
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskPlan:
+    """How far masks reach.
+
+    Attributes:
+        pad_before_s: Added before the first word.
+        pad_after_s: Added after the last word.
+        snap_s: How much further an edge may move, outward only, to reach a pause.
+        join_s: Masks of one channel closer than this become one.
+        other_channel: Rule for the other channel.
+    """
+
+    pad_before_s: float = 0.2
+    pad_after_s: float = 0.4
+    snap_s: float = 0.25
+    join_s: float = 0.3
+    other_channel: OtherChannel = OtherChannel.WHEN_QUIET
+
+
+def plan_masks(
+    findings: Iterable[Finding],
+    plan: MaskPlan,
+    *,
+    quiet: NDArray[np.bool_],
+    speech: Sequence[ChannelSpeech],
+    duration_s: float,
+) -> tuple[MaskSpan, ...]:
+    """Decide which stretches of which channel are masked.
+
+    Args:
+        findings: Of the call.
+        plan: How far masks reach.
+        quiet: Pauses of the call, shape (n_frames, channels), frames of `speech.FRAME_S`.
+        speech: Speech of each channel's own.
+        duration_s: Length of the call.
+
+    Returns:
+        Stretches by channel and start, not overlapping, inside the call.
+    """
+    padded = [_pad(finding, plan, quiet[:, finding.channel], duration_s) for finding in findings]
+    if plan.other_channel is not OtherChannel.NEVER and len(speech) == 2:
+        padded += [
+            copy for span in padded for copy in _on_other_channel(span, plan, speech[1 - span.channel])
+        ]
+    joined: list[MaskSpan] = []
+    for span in sorted(padded, key=lambda s: (s.channel, s.start_s)):
+        last = joined[-1] if joined else None
+        if last is not None and last.channel == span.channel and span.start_s - last.end_s <= plan.join_s:
+            best = max(last, span, key=lambda s: (s.detector != _CROSSTALK, s.score))
+            joined[-1] = replace(best, start_s=last.start_s, end_s=max(last.end_s, span.end_s))
+        else:
+            joined.append(span)
+    return tuple(joined)
+
+
+_CROSSTALK = "crosstalk"
+
+
+def _pad(finding: Finding, plan: MaskPlan, quiet: NDArray[np.bool_], duration_s: float) -> MaskSpan:
+    start_s = _snap(finding.start_s - plan.pad_before_s, -plan.snap_s, quiet)
+    end_s = _snap(finding.end_s + plan.pad_after_s, plan.snap_s, quiet)
+    return MaskSpan(
+        channel=finding.channel,
+        start_s=round(max(0.0, start_s), 3),
+        end_s=round(min(duration_s, end_s), 3),
+        entity=finding.entity,
+        detector=finding.detector,
+        score=finding.score,
+    )
+
+
+def _snap(edge_s: float, reach_s: float, quiet: NDArray[np.bool_]) -> float:
+    """Move an edge to the nearest pause in one direction; leave it where no pause is in reach."""
+    step = 1 if reach_s > 0 else -1
+    first = round(edge_s / FRAME_S)
+    for frame in range(first, first + round(reach_s / FRAME_S) + step, step):
+        if not 0 <= frame < len(quiet) or quiet[frame]:
+            return frame * FRAME_S if frame != first else edge_s
+    return edge_s
+
+
+def _on_other_channel(span: MaskSpan, plan: MaskPlan, other: ChannelSpeech) -> list[MaskSpan]:
+    copy = replace(span, channel=other.channel, detector=_CROSSTALK)
+    if plan.other_channel is OtherChannel.ALWAYS:
+        return [copy]
+    pieces, at_s = [], span.start_s
+    mine = Span(start_s=span.start_s, end_s=span.end_s)
+    for island in (i for i in other.islands if i.overlaps(mine)):
+        if island.start_s > at_s:
+            pieces.append(replace(copy, start_s=at_s, end_s=round(island.start_s, 3)))
+        at_s = max(at_s, round(island.end_s, 3))
+    if at_s < span.end_s:
+        pieces.append(replace(copy, start_s=at_s))
+    return pieces

@@ -1,0 +1,122 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callveil.stages.plan_masks import MaskPlan, OtherChannel, plan_masks
+from callveil.vocabulary.audio import ChannelSpeech, Span
+from callveil.vocabulary.pii import Entity, Finding
+
+PLAN = MaskPlan(pad_before_s=0.2, pad_after_s=0.4, snap_s=0.25, join_s=0.3, other_channel=OtherChannel.NEVER)
+LOUD = np.zeros((1000, 2), np.bool_)
+SILENT = (ChannelSpeech(channel=0, islands=()), ChannelSpeech(channel=1, islands=()))
+
+
+def finding(
+    start_s: float, end_s: float, channel: int = 0, score: float = 0.9, entity: Entity = Entity.PERSON
+) -> Finding:
+    return Finding(entity=entity, channel=channel, start_s=start_s, end_s=end_s, score=score, detector="test")
+
+
+def plan(findings, settings=PLAN, quiet=LOUD, speech=SILENT, duration_s=10.0):
+    masks = plan_masks(findings, settings, quiet=quiet, speech=speech, duration_s=duration_s)
+    return [(m.channel, pytest.approx(m.start_s), pytest.approx(m.end_s)) for m in masks]
+
+
+def quiet_at(*spans: tuple[float, float]) -> np.ndarray:
+    quiet = LOUD.copy()
+    for start_s, end_s in spans:
+        quiet[round(start_s * 100) : round(end_s * 100), 0] = True
+    return quiet
+
+
+def test_padding_without_a_pause():
+    assert plan([finding(2, 3)]) == [(0, 1.8, 3.4)]
+
+
+def test_a_pause_in_reach_ends_the_mask_there():
+    assert plan([finding(2, 3)], quiet=quiet_at((1.5, 1.7), (3.5, 3.6))) == [(0, 1.69, 3.5)]
+
+
+def test_a_pause_within_the_padding_never_shortens_it():
+    assert plan([finding(2, 3)], quiet=quiet_at((3.05, 3.2))) == [(0, 1.8, 3.4)]
+
+
+def test_an_edge_in_a_pause_stays():
+    assert plan([finding(2, 3)], quiet=quiet_at((1.0, 1.9), (3.1, 5.0))) == [(0, 1.8, 3.4)]
+
+
+def test_masks_stay_inside_the_call():
+    assert plan([finding(0.1, 0.5), finding(9.5, 9.9)]) == [(0, 0.0, 0.9), (0, 9.3, 10.0)]
+
+
+def test_close_masks_join_and_keep_the_surer_kind():
+    masks = plan_masks(
+        [finding(1, 2, score=0.5), finding(2.8, 3, score=0.9, entity=Entity.IBAN)],
+        PLAN,
+        quiet=LOUD,
+        speech=SILENT,
+        duration_s=10,
+    )
+    assert [(m.start_s, m.end_s, m.entity) for m in masks] == [(0.8, 3.4, Entity.IBAN)]
+
+
+def test_distant_masks_do_not_join():
+    assert plan([finding(1, 2), finding(3.2, 4)]) == [(0, 0.8, 2.4), (0, 3.0, 4.4)]
+
+
+def islands(*spans: tuple[float, float]) -> tuple[ChannelSpeech, ...]:
+    return (SILENT[0], ChannelSpeech(channel=1, islands=tuple(Span(start_s=a, end_s=b) for a, b in spans)))
+
+
+WHEN_QUIET = MaskPlan(other_channel=OtherChannel.WHEN_QUIET)
+
+
+@pytest.mark.parametrize(
+    ("speech", "other"),
+    [
+        (islands(), [(1.8, 3.4)]),
+        (islands((0, 10)), []),
+        (islands((2, 2.5)), [(1.8, 2.0), (2.5, 3.4)]),
+        (islands((0, 2)), [(2.0, 3.4)]),
+        (islands((3, 9)), [(1.8, 3.0)]),
+        (islands((0, 1), (5, 6)), [(1.8, 3.4)]),
+    ],
+)
+def test_the_other_channel_is_masked_where_it_does_not_speak(speech, other):
+    masks = plan_masks([finding(2, 3)], WHEN_QUIET, quiet=LOUD, speech=speech, duration_s=10)
+    assert [(m.start_s, m.end_s) for m in masks if m.channel == 1] == other
+    assert {m.detector for m in masks if m.channel == 1} <= {"crosstalk"}
+
+
+def test_always_masks_the_other_channel_even_over_its_speech():
+    settings = MaskPlan(other_channel=OtherChannel.ALWAYS)
+    assert [m[0] for m in plan([finding(2, 3)], settings, speech=islands((0, 10)))] == [0, 1]
+
+
+def test_a_mono_call_has_no_other_channel():
+    assert plan([finding(2, 3)], WHEN_QUIET, quiet=LOUD[:, :1], speech=SILENT[:1]) == [(0, 1.8, 3.4)]
+
+
+times = st.floats(0, 10, allow_nan=False)
+findings = st.lists(
+    st.tuples(times, times, st.integers(0, 1)).filter(lambda t: t[0] < t[1]).map(lambda t: finding(*t)),
+    max_size=8,
+)
+
+
+@given(
+    findings=findings,
+    quiet=st.integers(0, 2**32).map(lambda seed: np.random.default_rng(seed).random((1000, 2)) < 0.3),
+)
+def test_every_finding_is_covered_and_masks_do_not_overlap(findings, quiet):
+    masks = plan_masks(findings, WHEN_QUIET, quiet=quiet, speech=islands((1, 4)), duration_s=10)
+    for f in findings:
+        assert any(
+            m.channel == f.channel and m.start_s <= f.start_s + 1e-3 and m.end_s >= f.end_s - 1e-3
+            for m in masks
+        )
+    for a, b in itertools.pairwise(masks):
+        assert a.channel != b.channel or a.end_s < b.start_s
