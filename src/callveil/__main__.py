@@ -1,0 +1,5 @@
+"""`python -m callveil`."""
+
+from callveil.cli import main
+
+main()

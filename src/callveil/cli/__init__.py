@@ -1,0 +1,45 @@
+"""The command line: one file per verb."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from callveil.cli import config, evaluate, models, process, report, show
+from callveil.cli.output import fail
+from callveil.errors import CallveilError
+
+app = typer.Typer(
+    name="callveil",
+    help="Call recordings kept only with consent, with the spoken personal data gone.",
+    epilog="Exit codes: 0 done, 1 error, 2 wrong use or profile, 3 some failed, 4 refused, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("process")(process.process)
+app.command("show")(show.show)
+app.command("report")(report.report)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(models.app, name="models")
+app.add_typer(config.app, name="config")
+
+
+def main() -> None:
+    """Run the command line; every expected error ends as one readable message and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except CallveilError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; nothing was left half-written\n")
+        sys.exit(130)
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> None:
+    # SIGTERM ends like Ctrl-C, so that the same clean-up runs.
+    raise KeyboardInterrupt

@@ -1,0 +1,159 @@
+"""`callveil process`: recordings in, redacted calls out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from callveil.cli.output import (
+    EXIT_OK,
+    EXIT_REFUSED,
+    EXIT_SOME_FAILED,
+    console,
+    errors,
+    print_json,
+)
+from callveil.config import load_config
+from callveil.errors import MetadataError
+from callveil.kit import check_config
+from callveil.pipeline.batch import Found, Job, find_jobs, process_all
+from callveil.vocabulary.consent import Flag
+from callveil.vocabulary.recording import Outcome, State
+
+
+def process(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Recordings, or folders that hold them.", show_default=False)
+    ],
+    out: Annotated[str, typer.Option(help="A folder, or s3://bucket/prefix.", show_default=False)],
+    profile: Annotated[str, typer.Option(help="Name of a profile, or a TOML file.")] = "default",
+    metadata: Annotated[Path | None, typer.Option(help="Metadata of the one recording given.")] = None,
+    consent: Annotated[
+        Flag | None, typer.Option(help="Consent of recordings without a <name>.json beside them.")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, max=64, help="Calls processed at a time; each loads the models.")
+    ] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Redo calls that are done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Redact recordings and write them to a store, if they may be kept.
+
+    Each recording is paired with the metadata file of the same name (call.wav, call.json). Without metadata
+    and without --consent a call is held: nothing of it is written.
+
+    Exit codes: 0 all done; 2 wrong use or configuration, nothing was started; 3 some calls failed; 4 refused,
+    consent let none of the calls be kept; 130 interrupted.
+    """
+    if metadata is not None and consent is not None:
+        raise MetadataError("--metadata and --consent: only one of them is allowed")
+    config = load_config(profile)
+    check_config(config)
+    found = find_jobs(paths, metadata=metadata, flag=consent, replace=force)
+    if not found.jobs and not found.orphans:
+        raise MetadataError("PATHS: no recording was found")
+    outcomes = [_orphan(path) for path in found.orphans]
+    with _progress(disable=as_json) as bar:
+        calls = bar.add_task("calls", total=len(found.jobs))
+        audio = bar.add_task("audio", total=None, call="")
+
+        def heard(job: Job, seconds: float) -> None:
+            bar.update(audio, description=f"{job.audio.name}: {seconds:.0f} s heard")
+
+        for job, outcome in process_all(found.jobs, config, out, min(jobs, len(found.jobs) or 1), heard):
+            outcomes.append(outcome)
+            bar.advance(calls)
+            bar.update(audio, description=f"{job.audio.name}: {outcome.state}")
+    if as_json:
+        print_json(
+            {"calls": [outcome_fields(outcome) for outcome in outcomes], "ignored_files": found.ignored}
+        )
+    else:
+        _print(outcomes, found)
+    raise typer.Exit(_exit_code(outcomes))
+
+
+def _orphan(path: Path) -> Outcome:
+    reason = f"{path.name}: there is no recording beside this metadata file"
+    return Outcome(call_id=path.stem, state=State.FAILED, error=("metadata", reason))
+
+
+def _exit_code(outcomes: Sequence[Outcome]) -> int:
+    states = {outcome.state for outcome in outcomes}
+    if State.FAILED in states:
+        return EXIT_SOME_FAILED
+    return EXIT_OK if states & {State.PUBLISHED, State.SKIPPED} else EXIT_REFUSED
+
+
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as it stands in `--json` output."""
+    decision = outcome.decision
+    return {
+        "call_id": outcome.call_id,
+        "state": outcome.state.value,
+        "consent": decision
+        and {
+            "action": decision.action.value,
+            "rule": decision.rule,
+            "reason": decision.reason,
+            "keep_until_s": decision.keep_until_s,
+            "hold_until": decision.hold_until and decision.hold_until.isoformat(),
+        },
+        "prefix": outcome.prefix,
+        "duration_s": round(outcome.duration_s, 3),
+        "masked_s": {kind: round(seconds, 2) for kind, seconds in _masked_s(outcome).items()},
+        "timings_s": dict(outcome.timings_s),
+        "error": outcome.error and {"code": outcome.error[0], "message": outcome.error[1]},
+    }
+
+
+def _masked_s(outcome: Outcome) -> Counter[str]:
+    seconds: Counter[str] = Counter()
+    for span in outcome.masked:
+        seconds[span.entity.value] += span.end_s - span.start_s  # type: ignore[assignment]
+    return seconds
+
+
+def _progress(*, disable: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=errors,
+        disable=disable,
+        transient=True,
+    )
+
+
+def _print(outcomes: Iterable[Outcome], found: Found) -> None:
+    table = Table(title="Calls", title_justify="left")
+    for column in ("call", "outcome", "why"):
+        table.add_column(column, overflow="fold")
+    for column in ("audio s", "masked s", "x real time"):
+        table.add_column(column, justify="right")
+    outcomes = list(outcomes)
+    for outcome in outcomes:
+        table.add_row(*_row(outcome))
+    console.print(table)
+    counts = Counter(outcome.state.value for outcome in outcomes)
+    ignored = f", {found.ignored} other files ignored" if found.ignored else ""
+    console.print(", ".join(f"{n} {state}" for state, n in sorted(counts.items())) + ignored)
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    if outcome.error is not None:
+        why = outcome.error[1]
+    else:
+        why = outcome.decision.reason if outcome.decision else ""
+    masked = "\n".join(f"{kind.lower()} {seconds:.1f}" for kind, seconds in _masked_s(outcome).most_common())
+    total_s = outcome.timings_s.get("total", 0.0)
+    speed = f"{outcome.duration_s / total_s:.1f}" if total_s and outcome.duration_s else ""
+    duration = f"{outcome.duration_s:.1f}" if outcome.duration_s else ""
+    return outcome.call_id, outcome.state.value, why, duration, masked, speed

@@ -1,0 +1,244 @@
+"""Build what a job needs from a profile. The one place that names concrete classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from callveil import registry
+from callveil.adapters.audio_file import AudioLimits
+from callveil.adapters.consent_rules import load_consent_rules
+from callveil.adapters.models import ModelFolder
+from callveil.adapters.store_local import LocalStore
+from callveil.config import Config, EngineConfig, Profile, validate
+from callveil.errors import ConfigError
+from callveil.ports import (
+    Clock,
+    DiarizationSession,
+    Diarizer,
+    EntityDetector,
+    ModelLookup,
+    ObjectStore,
+    Transcriber,
+)
+from callveil.stages.plan_masks import MaskPlan
+from callveil.vocabulary.consent import ConsentRules
+
+
+class SystemClock:
+    """The time of this machine."""
+
+    def now(self) -> datetime:
+        """The time now, aware UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """Everything `record_call` works with.
+
+    Attributes:
+        profile_name: As it stands in the tags.
+        profile: The settings.
+        rules: Of the consent gate.
+        transcriber: Speech to words.
+        dual: Diarizer for recordings with two channels.
+        mono: Diarizer for recordings with one channel.
+        detector: Finds personal data.
+        store: Takes the result.
+        clock: Tells the time.
+        model_hashes: Model name to file to sha256, of the models in use so far.
+    """
+
+    profile_name: str
+    profile: Profile
+    rules: ConsentRules
+    transcriber: Transcriber
+    dual: Diarizer
+    mono: Diarizer
+    detector: EntityDetector
+    store: ObjectStore
+    clock: Clock
+    model_hashes: Callable[[], Mapping[str, Mapping[str, str]]] = field(default=lambda: {})
+
+    @property
+    def mask_plan(self) -> MaskPlan:
+        """How far masks reach, as the profile says."""
+        masking = self.profile.masking
+        return MaskPlan(
+            pad_before_s=masking.pad_before_s,
+            pad_after_s=masking.pad_after_s,
+            snap_s=masking.snap_s,
+            join_s=masking.join_s,
+            other_channel=masking.other_channel,
+        )
+
+    @property
+    def audio_limits(self) -> AudioLimits:
+        """What a recording may be at most."""
+        limits = self.profile.limits
+        return AudioLimits(max_duration_s=limits.max_duration_s, max_bytes=limits.max_bytes)
+
+
+def build_kit(config: Config, location: str) -> Kit:
+    """Build the kit of a profile.
+
+    The mono diarizer is loaded at the first mono call: most contact centres record two channels.
+
+    Args:
+        config: Loaded profile.
+        location: Where results go: a folder, or "s3://bucket/prefix".
+
+    Raises:
+        ConfigError: An engine or option is unknown, or a rule file or the location is wrong.
+        ModelError: A model is not pulled.
+    """
+    profile = config.profile
+    models = UsedModels(ModelFolder(config.models))
+    engines = _Engines(config, models)
+    return Kit(
+        profile_name=config.name,
+        profile=profile,
+        rules=load_consent_rules(config.consent_rules),
+        transcriber=cast(Transcriber, engines.build("transcriber", profile.transcriber)),
+        dual=cast(Diarizer, engines.build("diarizer", profile.diarizer.dual, "diarizer.dual")),
+        mono=LazyDiarizer(engines.prepare("diarizer", profile.diarizer.mono, "diarizer.mono")),
+        detector=cast(EntityDetector, engines.build("detector", profile.detector)),
+        store=open_store(location, config),
+        clock=SystemClock(),
+        model_hashes=models.hashes,
+    )
+
+
+def check_config(config: Config) -> None:
+    """Check what loading a profile leaves open: engines, their options, the consent rules. Loads no model.
+
+    Raises:
+        ConfigError: Something is wrong; the message names file and key.
+    """
+    profile, engines = config.profile, _Engines(config, UsedModels(ModelFolder(config.models)))
+    load_consent_rules(config.consent_rules)
+    engines.options("transcriber", profile.transcriber, "transcriber")
+    engines.options("diarizer", profile.diarizer.dual, "diarizer.dual")
+    engines.options("diarizer", profile.diarizer.mono, "diarizer.mono")
+    engines.options("detector", profile.detector, "detector")
+
+
+def engine_options(config: Config) -> dict[str, Any]:
+    """Every engine's effective options by dotted key, for `callveil config explain`."""
+    profile, engines = config.profile, _Engines(config, UsedModels(ModelFolder(config.models)))
+    tables = {
+        "transcriber": ("transcriber", profile.transcriber),
+        "diarizer.dual": ("diarizer", profile.diarizer.dual),
+        "diarizer.mono": ("diarizer", profile.diarizer.mono),
+        "detector": ("detector", profile.detector),
+    }
+    return {
+        f"{where}.options.{key}": value
+        for where, (role, engine) in tables.items()
+        for key, value in engines.options(role, engine, where).model_dump(mode="json").items()
+    }
+
+
+def open_store(location: str, config: Config) -> ObjectStore:
+    """Open the store a location names.
+
+    Args:
+        location: A folder, which is made when it is missing, or "s3://bucket/prefix".
+        config: For the S3 server and its keys.
+
+    Raises:
+        ConfigError: The location is of another kind, or the S3 keys are not set.
+    """
+    parts = urlsplit(location)
+    if parts.scheme == "s3":
+        return _open_s3(parts.netloc, parts.path.strip("/"), config)
+    if "://" in location:
+        raise ConfigError(
+            f"out: {parts.scheme}:// is no known kind of store; allowed: a folder, s3://bucket/prefix"
+        )
+    return LocalStore(Path(location))
+
+
+def _open_s3(bucket: str, prefix: str, config: Config) -> ObjectStore:
+    try:
+        from callveil.adapters.store_s3 import S3Store
+    except ModuleNotFoundError as error:
+        raise ConfigError("out: s3:// needs the extra s3: pip install 'callveil[s3]'") from error
+    access_key, secret_key = config.secrets.s3_access_key, config.secrets.s3_secret_key
+    if access_key is None or secret_key is None:
+        raise ConfigError("out: s3:// needs CALLVEIL_S3_ACCESS_KEY and CALLVEIL_S3_SECRET_KEY (or ..._FILE)")
+    s3 = config.profile.store.s3
+    return S3Store(
+        endpoint=s3.endpoint,
+        bucket=bucket,
+        prefix=prefix,
+        access_key=access_key.get_secret_value(),
+        secret_key=secret_key.get_secret_value(),
+        secure=s3.secure,
+        region=s3.region,
+    )
+
+
+class UsedModels:
+    """A model lookup that remembers which models were asked for, for the certificate."""
+
+    def __init__(self, models: ModelFolder) -> None:
+        self._models = models
+        self._hashes: dict[str, Mapping[str, str]] = {}
+
+    def folder(self, model: str) -> Path:
+        """Folder of a pulled model; see `ports.ModelLookup`."""
+        path = self._models.folder(model)
+        if model not in self._hashes:
+            self._hashes[model] = self._models.sha256_of(model)
+        return path
+
+    def hashes(self) -> Mapping[str, Mapping[str, str]]:
+        """Model name to file to sha256."""
+        return dict(self._hashes)
+
+
+class LazyDiarizer:
+    """A diarizer that is loaded when the first call needs it."""
+
+    def __init__(self, build: Callable[[], object]) -> None:
+        self._build = build
+        self._diarizer: Diarizer | None = None
+
+    @property
+    def name(self) -> str:
+        """Engine and models; loads it."""
+        return self._load().name
+
+    def start(self) -> DiarizationSession:
+        """Begin a call; loads it."""
+        return self._load().start()
+
+    def _load(self) -> Diarizer:
+        if self._diarizer is None:
+            self._diarizer = cast(Diarizer, self._build())
+        return self._diarizer
+
+
+class _Engines:
+    def __init__(self, config: Config, models: ModelLookup) -> None:
+        self._source, self._models = config.source, models
+
+    def options(self, role: str, engine: EngineConfig, where: str) -> Any:
+        try:
+            module = registry.engine_module(role, engine.engine)
+        except ConfigError as error:
+            raise ConfigError(f"{self._source}: {where}.{str(error).removeprefix(role + '.')}") from error
+        return validate(module.Options, engine.options, f"{self._source}: {where}.options")
+
+    def prepare(self, role: str, engine: EngineConfig, where: str) -> Callable[[], object]:
+        options = self.options(role, engine, where)
+        return lambda: registry.engine_module(role, engine.engine).build(options, self._models)
+
+    def build(self, role: str, engine: EngineConfig, where: str | None = None) -> object:
+        return self.prepare(role, engine, where or role)()

@@ -1,0 +1,1 @@
+"""The jobs: record_call is the main one."""

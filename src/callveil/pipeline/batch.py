@@ -1,0 +1,193 @@
+"""Many recordings: find them, pair each with its metadata, process it, fail it without failing the rest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+
+from callveil.adapters.audio_file import open_recording
+from callveil.adapters.call_metadata import minimal_call, parse_call
+from callveil.config import Config
+from callveil.errors import CallveilError, MetadataError
+from callveil.kit import Kit, build_kit
+from callveil.pipeline.listen import OnProgress
+from callveil.pipeline.record_call import record_call
+from callveil.vocabulary.call import Call
+from callveil.vocabulary.consent import Flag
+from callveil.vocabulary.recording import Outcome, State
+
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".au", ".wave"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One recording to process.
+
+    Attributes:
+        audio: The recording.
+        metadata: Its metadata file; None when there is none.
+        flag: The consent given on the command line, for recordings without a metadata file.
+        replace: Redo a call that is done.
+    """
+
+    audio: Path
+    metadata: Path | None
+    flag: Flag | None = None
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was found in the given paths.
+
+    Attributes:
+        jobs: Sorted by path.
+        orphans: Metadata files without a recording.
+        ignored: How many files in folders are neither recordings nor metadata.
+    """
+
+    jobs: tuple[Job, ...]
+    orphans: tuple[Path, ...]
+    ignored: int
+
+
+def find_jobs(paths: Sequence[Path], *, metadata: Path | None, flag: Flag | None, replace: bool) -> Found:
+    """Find the recordings in files and folders; a folder is searched to its depth.
+
+    Args:
+        paths: Files are taken whatever their name; in folders a recording has a known suffix.
+        metadata: Metadata file of the one recording in `paths`.
+        flag: Consent of recordings without a metadata file beside them.
+        replace: Passed on to the jobs.
+
+    Raises:
+        MetadataError: A path does not exist, or `metadata` is given for more than one recording.
+    """
+    jobs: dict[Path, Job] = {}
+    orphans: list[Path] = []
+    ignored = 0
+    for path in paths:
+        if path.is_dir():
+            files = [
+                file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")
+            ]
+            audio = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES]
+            stems = {file.with_suffix("") for file in audio}
+            described = [file for file in files if file.suffix.lower() == ".json"]
+            orphans += [file for file in described if file.with_suffix("") not in stems]
+            ignored += len(files) - len(audio) - len(described)
+        elif path.is_file():
+            audio = [path]
+        else:
+            raise MetadataError(f"{path}: there is no such file or folder")
+        for file in audio:
+            beside = metadata or file.with_suffix(".json")
+            found = beside if beside.is_file() else None
+            jobs[file] = Job(audio=file, metadata=found, flag=flag, replace=replace)
+    if metadata is not None and (len(jobs) != 1 or not metadata.is_file()):
+        raise MetadataError("--metadata: names one existing file, for one recording")
+    return Found(jobs=tuple(jobs[file] for file in sorted(jobs)), orphans=tuple(orphans), ignored=ignored)
+
+
+def process(job: Job, kit: Kit, on_progress: OnProgress = lambda _: None) -> Outcome:
+    """Process one recording; whatever goes wrong is its outcome, never an exception.
+
+    Args:
+        job: What to process.
+        kit: To process it with.
+        on_progress: Told the seconds of the call heard so far.
+    """
+    call_id = job.audio.name
+    try:
+        call = _call(job)
+        call_id = call.call_id
+        recording = open_recording(job.audio, kit.audio_limits)
+        return record_call(
+            call,
+            recording,
+            kit,
+            input_sha256=_sha256(job.audio),
+            replace=job.replace,
+            on_progress=on_progress,
+        )
+    except CallveilError as error:
+        return Outcome(call_id=call_id, state=State.FAILED, error=(error.code, str(error)))
+    except OSError as error:
+        return Outcome(
+            call_id=call_id, state=State.FAILED, error=("file", f"{job.audio.name}: {error.strerror}")
+        )
+    except Exception as error:  # noqa: BLE001  the border of one call: the next one must still run
+        # The text of an unknown error may quote the call, so only its kind is kept.
+        kind = type(error).__name__
+        return Outcome(call_id=call_id, state=State.FAILED, error=("internal", f"{job.audio.name}: {kind}"))
+
+
+def process_all(
+    jobs: Sequence[Job],
+    config: Config,
+    location: str,
+    n_workers: int,
+    on_progress: Callable[[Job, float], None],
+) -> Iterator[tuple[Job, Outcome]]:
+    """Process recordings, in this process or in several.
+
+    Args:
+        jobs: What to process.
+        config: Profile; every worker builds its own kit of it.
+        location: Of the store.
+        n_workers: Processes; 1 stays in this one.
+        on_progress: Told the job and its seconds heard so far; with several workers only when it is done.
+
+    Yields:
+        Each job with its outcome, as they end.
+    """
+    if n_workers == 1:
+        kit = build_kit(config, location)
+        for job in jobs:
+            yield job, process(job, kit, lambda seconds, job=job: on_progress(job, seconds))  # type: ignore[misc]
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(
+        n_workers, context, initializer=_start_worker, initargs=(config, location)
+    ) as pool:
+        running: dict[Future[Outcome], Job] = {pool.submit(_work, job): job for job in jobs}
+        try:
+            while running:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+_worker_kit: Kit | None = None
+
+
+def _start_worker(config: Config, location: str) -> None:
+    global _worker_kit
+    _worker_kit = build_kit(config, location)
+
+
+def _work(job: Job) -> Outcome:
+    if _worker_kit is None:
+        raise RuntimeError("the worker was not started")
+    return process(job, _worker_kit)
+
+
+def _call(job: Job) -> Call:
+    written_at = datetime.fromtimestamp(job.audio.stat().st_mtime, UTC)
+    if job.metadata is not None:
+        content = job.metadata.read_bytes()
+        return parse_call(content, source=job.metadata.name, default_started_at=written_at)
+    return minimal_call(job.audio.stem, job.flag or Flag.UNKNOWN, written_at)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

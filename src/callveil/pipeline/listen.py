@@ -1,0 +1,124 @@
+"""Hear a whole call: words, speakers, and where each channel speaks. Memory does not grow with its length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from callveil.kit import Kit
+from callveil.pipeline.stopwatch import Stopwatch
+from callveil.ports import AudioSource
+from callveil.stages.resample import Resampler
+from callveil.stages.speech import find_speech, is_quiet, join_speech, measure_levels
+from callveil.stages.stretches import StretchCutter, pack_windows
+from callveil.vocabulary.audio import Audio, ChannelSpeech
+from callveil.vocabulary.transcript import SpeakerSegment, Word
+
+OnProgress = Callable[[float], None]
+"""Told how many seconds of the call are heard so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Heard:
+    """What was heard of a call. Raw: it lives in memory until the call is masked.
+
+    Attributes:
+        words: Of all channels.
+        segments: Of the diarizer.
+        speech: Speech of each channel's own.
+        quiet: Pauses, shape (n_frames, channels), frames of `speech.FRAME_S`.
+        language: ISO 639-1 code, given or detected.
+        n_samples: Samples per channel, at the recording's own rate.
+        duration_s: Length of what was heard, in seconds.
+    """
+
+    words: tuple[Word, ...]
+    segments: tuple[SpeakerSegment, ...]
+    speech: tuple[ChannelSpeech, ...]
+    quiet: NDArray[np.bool_]
+    language: str
+    n_samples: int
+    duration_s: float
+
+
+def listen(
+    recording: AudioSource,
+    kit: Kit,
+    *,
+    language: str | None,
+    until_s: float | None,
+    watch: Stopwatch,
+    on_progress: OnProgress,
+) -> Heard:
+    """Transcribe and diarize a call, stretch by stretch.
+
+    Args:
+        recording: The call.
+        kit: For the engines.
+        language: ISO 639-1 code; None to detect it in the first speech.
+        until_s: Hear only what lies before this second; the rest never reaches an engine.
+        watch: Takes the time of each step.
+        on_progress: Called after every stretch.
+
+    Raises:
+        AudioError: The recording cannot be read to its end.
+        EngineError: An engine failed.
+    """
+    diarization = (kit.dual if recording.format.channels == 2 else kit.mono).start()
+    words: list[Word] = []
+    speech: list[tuple[ChannelSpeech, ...]] = []
+    quiet: list[NDArray[np.bool_]] = []
+    counter = _Counter(recording.blocks(until_s=until_s))
+    for stretch in watch.each(
+        "decode", _stretches(counter, recording.format.rate_hz, recording.format.channels)
+    ):
+        with watch("speech"):
+            levels = measure_levels(stretch)
+            speech.append(find_speech(levels))
+            quiet.append(is_quiet(levels))
+        with watch("diarize"):
+            diarization.push(stretch, speech[-1])
+        for own in speech[-1]:
+            for window in pack_windows(stretch, own.channel, own.islands):
+                with watch("transcribe"):
+                    heard = kit.transcriber.transcribe(window.audio, language=language, channel=own.channel)
+                language = language or heard.language
+                words += [window.place(word) for word in heard.words]
+        on_progress(stretch.end_s)
+    with watch("diarize"):
+        segments = diarization.finish()
+    return Heard(
+        words=tuple(words),
+        segments=segments,
+        speech=join_speech(speech),
+        quiet=np.concatenate(quiet) if quiet else np.ones((0, recording.format.channels), np.bool_),
+        language=language or "en",
+        n_samples=counter.n_samples,
+        duration_s=counter.n_samples / recording.format.rate_hz,
+    )
+
+
+class _Counter:
+    """Counts the samples that pass, at the recording's own rate."""
+
+    def __init__(self, blocks: Iterable[Audio]) -> None:
+        self._blocks = blocks
+        self.n_samples = 0
+
+    def __iter__(self) -> Iterator[Audio]:
+        for block in self._blocks:
+            self.n_samples += block.n_samples
+            yield block
+
+
+def _stretches(blocks: Iterable[Audio], rate_hz: int, channels: int) -> Iterator[Audio]:
+    resampler, cutter = Resampler(rate_hz=rate_hz, channels=channels), StretchCutter()
+    for block in blocks:
+        for resampled in resampler.push(block):
+            yield from cutter.push(resampled)
+    for resampled in resampler.finish():
+        yield from cutter.push(resampled)
+    yield from cutter.finish()

@@ -1,0 +1,292 @@
+"""The end of a call's way: its redacted parts into the store, or only the record of why nothing was kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from callveil import __version__
+from callveil.adapters.masked_audio_file import MaskedFlacWriter
+from callveil.errors import NotFoundError, RefusedError
+from callveil.kit import Kit
+from callveil.pipeline.stopwatch import Stopwatch
+from callveil.ports import AudioSource
+from callveil.stages.documents.captions import captions_vtt
+from callveil.stages.documents.certificate import (
+    AudioFacts,
+    CertificateFacts,
+    EngineUsed,
+    certificate_json,
+    decision_json,
+)
+from callveil.stages.documents.transcript import transcript_json
+from callveil.stages.documents.vcon import VconFacts, vcon_json
+from callveil.stages.mask_audio import mask_audio
+from callveil.stages.retention_tags import call_prefix, decision_key, retention_tags
+from callveil.vocabulary.call import Call
+from callveil.vocabulary.consent import Action, ConsentDecision
+from callveil.vocabulary.pii import MaskSpan
+from callveil.vocabulary.recording import (
+    MaskedDocument,
+    MaskedFile,
+    Outcome,
+    Part,
+    PublishedPart,
+    RetentionTags,
+    State,
+)
+from callveil.vocabulary.transcript import MaskedTurn
+
+_MEDIA_TYPES = {
+    Part.AUDIO: "audio/flac",
+    Part.TRANSCRIPT: "application/json",
+    Part.CAPTIONS: "text/vtt",
+    Part.VCON: "application/vcon+json",
+    Part.CERTIFICATE: "application/json",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskedRecording:
+    """The masked audio of a call, in a file, with its format."""
+
+    file: MaskedFile
+    facts: AudioFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redacted:
+    """A call without its personal data, ready to publish.
+
+    Attributes:
+        call: Its metadata; only what is not personal is written.
+        decision: Of the consent gate.
+        input_sha256: SHA-256 of the original file, in hex.
+        language: ISO 639-1 code.
+        turns: Masked transcript.
+        spans: Masked stretches.
+        audio: Masked audio.
+    """
+
+    call: Call
+    decision: ConsentDecision
+    input_sha256: str
+    language: str
+    turns: Sequence[MaskedTurn]
+    spans: tuple[MaskSpan, ...]
+    audio: MaskedRecording
+
+
+@contextmanager
+def mask_recording(
+    recording: AudioSource, spans: Sequence[MaskSpan], decision: ConsentDecision, kit: Kit, watch: Stopwatch
+) -> Iterator[MaskedRecording]:
+    """Decode the recording once more and write it masked to a file that lives as long as this context.
+
+    Args:
+        recording: The call.
+        spans: Its masked stretches.
+        decision: Says up to which second it is kept.
+        kit: For the profile.
+        watch: Takes the time.
+    """
+    style = kit.profile.masking.audio
+    with TemporaryDirectory(prefix="callveil-") as folder:
+        n_samples = 0
+        writer = MaskedFlacWriter(Path(folder) / Part.AUDIO.value, recording.format)
+        with writer:
+            for block in watch.each("decode", recording.blocks(until_s=decision.keep_until_s)):
+                n_samples += block.n_samples
+                with watch("mask"):
+                    writer.write(mask_audio(block, spans, style))
+        facts = AudioFacts(
+            rate_hz=recording.format.rate_hz, channels=recording.format.channels, n_samples=n_samples
+        )
+        yield MaskedRecording(file=writer.result, facts=facts)
+
+
+def publish(redacted: Redacted, kit: Kit, watch: Stopwatch, *, replace: bool) -> Outcome:
+    """Write all parts of a call to the store.
+
+    Args:
+        redacted: The call.
+        kit: For the store, the profile and the clock.
+        watch: Takes the time; what it has so far goes into the certificate.
+        replace: Take the place of an earlier recording of this call.
+
+    Raises:
+        RefusedError: The call is published and `replace` is False, or it is under legal hold.
+        StoreError: The store failed. Nothing is published.
+    """
+    call, decision = redacted.call, redacted.decision
+    duration_s = redacted.audio.facts.duration_s
+    prefix, tags = call_prefix(call), _tags(redacted, kit)
+    parts = _parts(redacted, kit, watch)
+    locked = kit.profile.store.lock == "governance"
+    with watch("store"):
+        # A withdrawal that came after the first run shortens the recording: the longer one has to go.
+        earlier = _earlier(kit, prefix)
+        outdated = earlier is not None and earlier.input_sha256 == redacted.input_sha256
+        kit.store.publish(
+            prefix,
+            parts,
+            tags=tags.tags,
+            retain_until=tags.expires_at if locked else None,
+            replace=replace or outdated,
+        )
+    return Outcome(
+        call_id=call.call_id,
+        state=State.PUBLISHED,
+        decision=decision,
+        prefix=prefix,
+        duration_s=duration_s,
+        masked=redacted.spans,
+        timings_s=watch.seconds,
+    )
+
+
+def published_already(call: Call, decision: ConsentDecision, kit: Kit, input_sha256: str) -> Outcome | None:
+    """Tell whether this very recording is published, kept up to the same second.
+
+    Raises:
+        RefusedError: Another recording is published under the same call id.
+    """
+    prefix = call_prefix(call)
+    earlier = _earlier(kit, prefix)
+    if earlier is None:
+        return None
+    if earlier.input_sha256 != input_sha256:
+        raise RefusedError(
+            f"call {call.call_id}: another recording is published under this call id; --force takes its place"
+        )
+    if earlier.keep_until_s != decision.keep_until_s:
+        return None
+    return Outcome(call_id=call.call_id, state=State.SKIPPED, decision=decision, prefix=prefix)
+
+
+def keep_nothing(call: Call, decision: ConsentDecision, kit: Kit, input_sha256: str) -> Outcome:
+    """Write the decision record of a call that is held or discarded, and nothing else.
+
+    A recording of this call that was published earlier is deleted when the decision is to discard.
+
+    Raises:
+        RefusedError: It is published and under legal hold or locked, so it cannot be deleted here.
+        StoreError: The store failed.
+    """
+    if decision.action is Action.DISCARD:
+        kit.store.delete_call(call_prefix(call))
+    record = decision_json(
+        call_id=call.call_id, decision=decision, decided_at=kit.clock.now(), input_sha256=input_sha256
+    )
+    kit.store.put_decision(decision_key(call), record)
+    state = State.HELD if decision.action is Action.HOLD else State.DISCARDED
+    return Outcome(call_id=call.call_id, state=state, decision=decision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Earlier:
+    input_sha256: str
+    keep_until_s: float | None
+
+
+def _earlier(kit: Kit, prefix: str) -> _Earlier | None:
+    try:
+        certificate = json.loads(kit.store.get(prefix + Part.CERTIFICATE.value))
+    except NotFoundError:
+        return None
+    return _Earlier(
+        input_sha256=certificate["input_sha256"], keep_until_s=certificate["consent"]["keep_until_s"]
+    )
+
+
+def _tags(redacted: Redacted, kit: Kit) -> RetentionTags:
+    retention = kit.profile.retention
+    return retention_tags(
+        redacted.call,
+        redacted.decision,
+        profile=kit.profile_name,
+        policy=retention.policy,
+        keep_days=retention.keep_days,
+        ended_at=redacted.call.started_at + timedelta(seconds=redacted.audio.facts.duration_s),
+    )
+
+
+def _parts(redacted: Redacted, kit: Kit, watch: Stopwatch) -> list[PublishedPart]:
+    call = redacted.call
+    with watch("write"):
+        bodies: dict[Part, MaskedFile | MaskedDocument] = {
+            Part.AUDIO: redacted.audio.file,
+            Part.TRANSCRIPT: transcript_json(
+                call_id=call.call_id, language=redacted.language, turns=redacted.turns
+            ),
+            Part.CAPTIONS: captions_vtt(redacted.turns),
+            Part.VCON: vcon_json(_vcon_facts(redacted, kit)),
+        }
+        parts = [
+            PublishedPart(part=part, body=body, media_type=_MEDIA_TYPES[part])
+            for part, body in bodies.items()
+        ]
+    certificate = certificate_json(_certificate_facts(redacted, kit, parts, watch.seconds))
+    media_type = _MEDIA_TYPES[Part.CERTIFICATE]
+    return [*parts, PublishedPart(part=Part.CERTIFICATE, body=certificate, media_type=media_type)]
+
+
+def _vcon_facts(redacted: Redacted, kit: Kit) -> VconFacts:
+    with redacted.audio.file.path.open("rb") as file:
+        sha512 = hashlib.file_digest(file, "sha512").hexdigest()
+    return VconFacts(
+        call=redacted.call,
+        input_sha256=redacted.input_sha256,
+        turns=redacted.turns,
+        audio=redacted.audio.facts,
+        audio_sha512=sha512,
+        created_at=kit.clock.now(),
+    )
+
+
+def _certificate_facts(
+    redacted: Redacted, kit: Kit, parts: Sequence[PublishedPart], timings_s: Mapping[str, float]
+) -> CertificateFacts:
+    masking = kit.profile.masking
+    return CertificateFacts(
+        call_id=redacted.call.call_id,
+        started_at=redacted.call.started_at,
+        tool_version=__version__,
+        profile=kit.profile_name,
+        input_sha256=redacted.input_sha256,
+        outputs=parts,
+        audio=redacted.audio.facts,
+        decision=redacted.decision,
+        engines=_engines(kit, redacted.audio.facts.channels),
+        masked=redacted.spans,
+        plan=kit.mask_plan,
+        audio_style=masking.audio,
+        text_style=masking.text,
+        timings_s=timings_s,
+        created_at=kit.clock.now(),
+    )
+
+
+def _engines(kit: Kit, channels: int) -> list[EngineUsed]:
+    diarizer = kit.dual if channels == 2 else kit.mono
+    named = {"transcriber": kit.transcriber.name, "diarizer": diarizer.name, "detector": kit.detector.name}
+    hashes = kit.model_hashes()
+    return [
+        EngineUsed(
+            role=role,
+            name=name,
+            files={
+                f"{model}/{file}": sha256
+                for model, files in hashes.items()
+                if model in name
+                for file, sha256 in files.items()
+            },
+        )
+        for role, name in named.items()
+    ]

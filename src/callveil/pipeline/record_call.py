@@ -1,0 +1,95 @@
+"""The main job: one call goes in; a redacted recording comes out, or nothing at all."""
+
+from __future__ import annotations
+
+from callveil.kit import Kit
+from callveil.pipeline.listen import Heard, OnProgress, listen
+from callveil.pipeline.publish import Redacted, keep_nothing, mask_recording, publish, published_already
+from callveil.pipeline.stopwatch import Stopwatch
+from callveil.ports import AudioSource
+from callveil.stages.attribute import attribute
+from callveil.stages.consent_gate import decide_consent
+from callveil.stages.mask_text import mask_text
+from callveil.stages.plan_masks import plan_masks
+from callveil.vocabulary.call import Call
+from callveil.vocabulary.consent import Action
+from callveil.vocabulary.pii import MaskSpan
+from callveil.vocabulary.recording import Outcome
+from callveil.vocabulary.transcript import MaskedTurn
+
+
+def record_call(
+    call: Call,
+    recording: AudioSource,
+    kit: Kit,
+    *,
+    input_sha256: str,
+    replace: bool = False,
+    on_progress: OnProgress = lambda _: None,
+) -> Outcome:
+    """Turn one call into a redacted, tagged recording in the store, if it may be kept.
+
+    Args:
+        call: Its metadata.
+        recording: Its audio.
+        kit: Engines, rules, store and clock.
+        input_sha256: SHA-256 of the recording file, in hex.
+        replace: Redo a call that is published already.
+        on_progress: Told the seconds of the call heard so far.
+
+    Returns:
+        How it ended: published, held, discarded, or skipped because the same recording is published already.
+
+    Raises:
+        AudioError: The recording cannot be read.
+        EngineError: An engine failed. Nothing is published.
+        RefusedError: Another recording is published under this call id, or a lock forbids deleting it.
+        StoreError: The store failed. Nothing is published.
+    """
+    watch = Stopwatch()
+    decision = decide_consent(call, kit.rules, kit.clock.now())
+    if decision.action is not Action.KEEP:
+        return keep_nothing(call, decision, kit, input_sha256)
+    if not replace and (done := published_already(call, decision, kit, input_sha256)):
+        return done
+
+    heard = listen(
+        recording,
+        kit,
+        language=call.language,
+        until_s=decision.keep_until_s,
+        watch=watch,
+        on_progress=on_progress,
+    )
+    turns, spans = redact(heard, call, kit, watch)
+    with mask_recording(recording, spans, decision, kit, watch) as masked_audio:
+        redacted = Redacted(
+            call=call,
+            decision=decision,
+            input_sha256=input_sha256,
+            language=heard.language,
+            turns=turns,
+            spans=spans,
+            audio=masked_audio,
+        )
+        return publish(redacted, kit, watch, replace=replace)
+
+
+def redact(
+    heard: Heard, call: Call, kit: Kit, watch: Stopwatch
+) -> tuple[tuple[MaskedTurn, ...], tuple[MaskSpan, ...]]:
+    """Find the personal data in what was heard, and decide what is masked.
+
+    Returns:
+        The masked transcript, and the stretches of audio to mask.
+
+    Raises:
+        EngineError: The detector failed.
+    """
+    with watch("find"):
+        turns = attribute(heard.words, heard.segments, call.roles)
+        findings = kit.detector.find(turns, language=heard.language)
+        spans = plan_masks(
+            findings, kit.mask_plan, quiet=heard.quiet, speech=heard.speech, duration_s=heard.duration_s
+        )
+        return mask_text(turns, findings, spans, kit.profile.masking.text), spans

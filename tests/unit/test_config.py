@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import pytest
+
+from callveil.config import SECRET_VARIABLES, explain, load_config, profile_names
+from callveil.errors import ConfigError
+from callveil.kit import check_config
+
+
+@pytest.fixture
+def profile(tmp_path: Path):
+    def write(text: str) -> str:
+        path = tmp_path / "centre.toml"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_an_empty_profile_is_the_defaults(profile):
+    config = load_config(profile(""), environ={})
+    assert config.profile.transcriber.engine == "faster-whisper"
+    assert config.given == frozenset()
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_shipped_profile_is_all_right(name):
+    check_config(load_config(name, environ={}))
+
+
+BAD = [
+    (
+        "misspelt key",
+        "[masking]\npad_befor_s = 0.1",
+        ["masking", "pad_befor_s", "did you mean 'pad_before_s'"],
+    ),
+    ("misspelt table", "[maskin]\naudio = 'tone'", ["maskin", "did you mean 'masking'"]),
+    ("wrong kind", "[masking]\npad_after_s = 'half a second'", ["masking.pad_after_s", "0 to 2 seconds"]),
+    ("wrong unit", "[masking]\npad_after_s = 400", ["masking.pad_after_s", "0 to 2 seconds"]),
+    ("unknown style", "[masking]\naudio = 'beep'", ["masking.audio", "'silence', 'tone' or 'noise'"]),
+    ("scheme in endpoint", "[store.s3]\nendpoint = 'https://s3.example'", ["store.s3", "without scheme"]),
+    ("impossible", "[diarizer.mono]\nengine = 'channels'", ["diarizer", "channel map cannot tell"]),
+    ("negative", "[retention]\nkeep_days = 0", ["retention.keep_days", "1 to 36525"]),
+    ("no such rules", "[consent]\nrules = 'gone.toml'", ["consent.rules", "gone.toml", "tried in order"]),
+    ("not TOML", "masking = ", ["is not TOML"]),
+    (
+        "unknown engine",
+        "[transcriber]\nengine = 'kaldi'",
+        ["transcriber.engine", "'kaldi'", "faster-whisper"],
+    ),
+    (
+        "option of another engine",
+        "[diarizer.dual]\nengine = 'channels'\noptions = {beam_size = 5}",
+        ["diarizer.dual.options", "beam_size"],
+    ),
+    (
+        "unknown option",
+        "[transcriber]\nengine = 'faster-whisper'\noptions = {beem_size = 5}",
+        ["transcriber.options", "did you mean 'beam_size'"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+def test_a_bad_profile_names_file_and_key(profile, text, expected):
+    path = profile(text)
+    with pytest.raises(ConfigError) as caught:
+        check_config(load_config(path, environ={}))
+    message = str(caught.value)
+    assert "centre.toml" in message
+    for part in expected:
+        assert part in message
+
+
+def test_an_unknown_profile_lists_the_shipped_ones():
+    with pytest.raises(ConfigError, match=r"'defualt'.*default, openai-whisper"):
+        load_config("defualt", environ={})
+
+
+def test_explain_tells_where_each_value_came_from(profile):
+    path = profile("[masking]\naudio = 'tone'")
+    rows = {row.key: row for row in explain(load_config(path, environ={}))}
+    assert (rows["masking.audio"].value, rows["masking.audio"].origin) == ("tone", path)
+    assert (rows["masking.text"].value, rows["masking.text"].origin) == ("entity", "default")
+
+
+def test_secrets_come_from_the_environment_and_are_never_shown(tmp_path):
+    path = tmp_path / "secret"
+    path.write_text("hush-hush\n")
+    environ = {"CALLVEIL_S3_ACCESS_KEY": "AKIAEXAMPLE", "CALLVEIL_S3_SECRET_KEY_FILE": str(path)}
+    config = load_config("default", environ=environ)
+    assert config.secrets.s3_secret_key is not None
+    assert config.secrets.s3_secret_key.get_secret_value() == "hush-hush"
+    shown = repr(config) + repr(explain(config)) + repr(config.secrets)
+    assert "hush-hush" not in shown
+    assert "AKIAEXAMPLE" not in shown
+    assert {row.value for row in explain(config) if row.key.startswith("secrets.")} == {"set"}
+
+
+def test_a_missing_secret_file_is_named():
+    with pytest.raises(ConfigError, match="CALLVEIL_S3_SECRET_KEY_FILE"):
+        load_config("default", environ={"CALLVEIL_S3_SECRET_KEY_FILE": "/nowhere/secret"})
+
+
+def test_a_secret_in_a_profile_is_refused(profile):
+    with pytest.raises(ConfigError, match="secret_key"):
+        load_config(profile("[store.s3]\nsecret_key = 'x'"), environ={})
+
+
+def test_every_secret_has_a_variable():
+    assert all(variable.startswith("CALLVEIL_") for variable in SECRET_VARIABLES.values())
