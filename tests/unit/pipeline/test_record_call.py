@@ -1,0 +1,216 @@
+import json
+import tempfile
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from callveil.adapters.resources import resource_folder
+from callveil.config import Profile
+from callveil.errors import EngineError, RefusedError
+from callveil.kit import Kit, load_consent_rules
+from callveil.pipeline.record_call import record_call
+from callveil.testing import (
+    START,
+    FakeDetector,
+    FakeDiarizer,
+    FakeTranscriber,
+    ManualClock,
+    MemorySource,
+    MemoryStore,
+    call,
+    words,
+)
+from callveil.vocabulary.audio import Audio
+from callveil.vocabulary.consent import ConsentRecord, Flag, Purpose
+from callveil.vocabulary.pii import Entity, Finding
+from callveil.vocabulary.recording import State
+
+RATE_HZ = 8000
+PREFIX = "calls/2026/11/23/c-1/"
+HASH = "ab" * 32
+
+
+def recording(duration_s: float = 30.0) -> MemorySource:
+    """The customer talks from 10 to 14 s, the agent from 2 to 6 s; line noise else."""
+    n = round(duration_s * RATE_HZ)
+    rng = np.random.default_rng(5)
+    time_s = np.arange(n) / RATE_HZ
+    samples = rng.normal(0, 1e-4, (n, 2))
+    for channel, start_s in ((0, 2), (1, 10)):
+        talk = (time_s >= start_s) & (time_s < start_s + 4)
+        samples[:, channel] += talk * rng.normal(0, 0.1, n) * (0.3 + np.abs(np.sin(12 * time_s)))
+    return MemorySource(Audio(samples=samples.astype(np.float32), rate_hz=RATE_HZ))
+
+
+class Listener(FakeTranscriber):
+    """Also remembers how much audio reached it."""
+
+    heard_s: list[float] = []  # noqa: RUF012  reset by the fixture
+
+    def transcribe(self, audio: Audio, *, language: str | None, channel: int):
+        self.heard_s.append(audio.n_samples / audio.rate_hz)
+        return super().transcribe(audio, language=language, channel=channel)
+
+
+@pytest.fixture
+def kit(request) -> Kit:
+    Listener.heard_s = []
+    # The customer's speech is one window that begins at 9.8 s of the call.
+    said = words("it's Tobias Lund calling about my bill", channel=1, start_s=0.5)
+    finding = Finding(entity=Entity.PERSON, channel=1, start_s=10.7, end_s=11.4, score=0.9, detector="test")
+    profile = Profile.model_validate(getattr(request, "param", {}))
+    return Kit(
+        profile_name="default",
+        profile=profile,
+        rules=load_consent_rules(resource_folder("pipelines") / "consent.toml"),
+        transcriber=Listener(words=said),
+        dual=FakeDiarizer(),
+        mono=FakeDiarizer(),
+        detector=FakeDetector(findings=[finding]),
+        store=MemoryStore(clock=ManualClock()),
+        clock=ManualClock(),
+    )
+
+
+def run(kit: Kit, the_call=None, source=None, **more: Any):
+    return record_call(the_call or call(), source or recording(), kit, input_sha256=HASH, **more)
+
+
+def keys(kit: Kit) -> list[str]:
+    return [stored.key for stored in kit.store.list_objects("")]
+
+
+def answered(flag: Flag, **more: Any):
+    purposes = (Purpose.RECORDING, Purpose.TRANSCRIPTION)
+    return call(consent=[ConsentRecord(purpose=p, flag=flag, given_at=START, **more) for p in purposes])
+
+
+def test_a_granted_call_is_published_whole(kit):
+    outcome = run(kit)
+    assert outcome.state is State.PUBLISHED
+    assert [key.removeprefix(PREFIX) for key in keys(kit)] == [
+        "audio.flac",
+        "certificate.json",
+        "transcript.json",
+        "transcript.vtt",
+        "vcon.json",
+    ]
+    assert kit.store.tags(PREFIX + "audio.flac") == {
+        "callveil-call": "c-1",
+        "callveil-part": "audio.flac",
+        "callveil-consent": outcome.decision.rule,
+        "callveil-retention": "standard",
+        "callveil-expires": "2027-11-23",
+        "callveil-hold": "no",
+        "callveil-jurisdiction": "GB",
+        "callveil-profile": "default",
+    }
+
+
+def test_the_audio_keeps_its_shape_and_loses_the_name(kit):
+    run(kit)
+    masked, rate_hz = soundfile.read(BytesIO(kit.store.get(PREFIX + "audio.flac")))
+    original = recording().audio.samples
+    assert (masked.shape, rate_hz) == (original.shape, RATE_HZ)
+    assert not masked[round(10.7 * RATE_HZ) : round(11.4 * RATE_HZ)].any()
+    untouched = slice(round(2 * RATE_HZ), round(6 * RATE_HZ))
+    assert np.allclose(masked[untouched, 0], original[untouched, 0], atol=1e-4)
+
+
+def test_the_name_is_in_no_document(kit):
+    run(kit)
+    for key in keys(kit):
+        assert b"tobias" not in kit.store.get(key).lower()
+    transcript = json.loads(kit.store.get(PREFIX + "transcript.json"))
+    assert [turn["text"] for turn in transcript["turns"]] == ["it's [PERSON] about my bill"]
+    assert transcript["turns"][0]["speaker"] == "customer"
+
+
+@pytest.mark.parametrize(
+    ("flag", "state"),
+    [(Flag.DENIED, State.DISCARDED), (Flag.UNKNOWN, State.HELD), (Flag.WITHDRAWN, State.DISCARDED)],
+)
+def test_without_consent_nothing_is_heard_and_nothing_kept(kit, flag, state, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert run(kit, answered(flag)).state is state
+    assert Listener.heard_s == []
+    assert keys(kit) == ["decisions/2026/11/23/c-1.json"]
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_no_record_at_all_holds(kit):
+    assert run(kit, call(consent=[])).state is State.HELD
+
+
+def test_what_was_said_after_a_withdrawal_reaches_no_engine(kit):
+    outcome = run(kit, answered(Flag.WITHDRAWN, withdrawn_at_s=12.0))
+    assert outcome.state is State.PUBLISHED
+    masked, _ = soundfile.read(BytesIO(kit.store.get(PREFIX + "audio.flac")))
+    assert len(masked) == 12 * RATE_HZ
+    assert sum(Listener.heard_s) < 7
+
+
+@pytest.mark.parametrize("broken", ["transcriber", "dual", "detector"])
+def test_an_engine_that_fails_publishes_nothing(kit, broken, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    fakes = {"transcriber": FakeTranscriber, "dual": FakeDiarizer, "detector": FakeDetector}
+    with pytest.raises(EngineError):
+        run(replace(kit, **{broken: fakes[broken](fails=True)}))
+    assert keys(kit) == []
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_second_run_skips_what_is_done(kit):
+    run(kit)
+    Listener.heard_s = []
+    assert run(kit).state is State.SKIPPED
+    assert Listener.heard_s == []
+
+
+def test_force_redoes_it(kit):
+    run(kit)
+    assert run(kit, replace=True).state is State.PUBLISHED
+
+
+def test_another_recording_of_the_same_call_is_refused(kit):
+    run(kit)
+    with pytest.raises(RefusedError, match="c-1"):
+        record_call(call(), recording(), kit, input_sha256="cd" * 32)
+
+
+def test_a_withdrawal_after_publishing_shortens_what_is_kept(kit):
+    run(kit)
+    assert run(kit, answered(Flag.WITHDRAWN, withdrawn_at_s=12.0)).state is State.PUBLISHED
+    masked, _ = soundfile.read(BytesIO(kit.store.get(PREFIX + "audio.flac")))
+    assert len(masked) == 12 * RATE_HZ
+
+
+def test_a_denial_after_publishing_cannot_pass_a_lock(kit):
+    run(kit)
+    with pytest.raises(RefusedError):
+        run(kit, answered(Flag.DENIED))
+    assert PREFIX + "audio.flac" in keys(kit)
+
+
+@pytest.mark.parametrize("kit", [{"store": {"lock": "none"}}], indirect=True)
+def test_a_denial_after_publishing_deletes_where_nothing_is_locked(kit):
+    run(kit)
+    assert run(kit, answered(Flag.DENIED)).state is State.DISCARDED
+    assert keys(kit) == ["decisions/2026/11/23/c-1.json"]
+
+
+def test_the_certificate_tells_what_was_done(kit):
+    outcome = run(kit)
+    certificate = json.loads(kit.store.get(PREFIX + "certificate.json"))
+    assert certificate["input_sha256"] == HASH
+    assert certificate["consent"]["rule"] == outcome.decision.rule
+    assert {span["channel"] for span in certificate["masked_spans"]} == {0, 1}
+    assert [engine["name"] for engine in certificate["engines"]] == [
+        "fake-transcriber",
+        "fake-diarizer",
+        "fake-detector",
+    ]
