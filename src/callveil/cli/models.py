@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -26,17 +23,14 @@ from rich.progress import Progress as Bars
 from callveil.adapters.model_download import Progress, Silent
 from callveil.adapters.model_pull import ALREADY_THERE, ModelPuller, pulling
 from callveil.adapters.models import FileCheck, ModelFolder, ModelState, models_folder, source_folder
-from callveil.errors import CallveilError, ConfigError, ModelError
+from callveil.cli.output import EXIT_ERROR, EXIT_SOME_FAILED, errors, print_json
+from callveil.errors import ConfigError, ModelError
 
-_PARTLY = 3
 _LONG_BYTES = 1_000_000
 
-app = typer.Typer(
-    help="List, pull and verify model files. Exit codes: 0 all right, 1 error, 2 wrong use, 3 partly right.",
-    no_args_is_help=True,
-)
+app = typer.Typer(help="List, pull and verify model files.", no_args_is_help=True)
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Models, by name.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models, by name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Dir = Annotated[
     Path | None,
@@ -49,27 +43,23 @@ Dir = Annotated[
 @app.command("list")
 def list_models(as_json: Json = False, folder: Dir = None) -> None:
     """Show all models that Callveil knows, and whether they are pulled (by size; `verify` hashes)."""
-    with _errors(as_json):
-        models = _open(folder)
-        rows: list[dict[str, Any]] = [
-            {
-                "name": manifest.name,
-                "role": manifest.role.value,
-                "licence": manifest.licence,
-                "bytes": manifest.bytes,
-                "state": models.state(manifest.name).value,
-                "origin": manifest.origin,
-                "summary": manifest.summary,
-            }
-            for manifest in models.manifests.values()
-        ]
-    if as_json:
-        _print_json({"folder": str(models.root), "models": rows})
-        return
-    table = [
-        (row["name"], row["role"], row["licence"], _size(int(str(row["bytes"]))), row["state"])
-        for row in rows
+    models = _open(folder)
+    rows: list[dict[str, Any]] = [
+        {
+            "name": manifest.name,
+            "role": manifest.role.value,
+            "licence": manifest.licence,
+            "bytes": manifest.bytes,
+            "state": models.state(manifest.name).value,
+            "origin": manifest.origin,
+            "summary": manifest.summary,
+        }
+        for manifest in models.manifests.values()
     ]
+    if as_json:
+        print_json({"folder": str(models.root), "models": rows})
+        return
+    table = [(row["name"], row["role"], row["licence"], _size(row["bytes"]), row["state"]) for row in rows]
     _print_table([("NAME", "ROLE", "LICENCE", "SIZE", "STATE"), *table])
     typer.echo(f"\nin {models.root}")
 
@@ -95,28 +85,27 @@ def pull(
     Files that are there and right stay; damaged ones are deleted and fetched again. Exit code 3 when only
     some of the models could be pulled, 1 when none could.
     """
-    with _errors(as_json):
-        if bool(names) == every:
-            raise ConfigError("name the models to pull, or give --all")
-        source = source or source_folder(os.environ)
-        if source is not None and not source.is_dir():
-            raise ConfigError(f"--from: {source} is not a folder")
-        models = _open(folder)
-        wanted = [models.manifest(name).name for name in names or models.manifests]
-        with (
-            _progress(silent=as_json) as progress,
-            pulling(models, source=source, progress=progress) as puller,
-        ):
-            results = [_pull_one(puller, name) for name in wanted]
+    if bool(names) == every:
+        raise ConfigError("name the models to pull, or give --all")
+    source = source or source_folder(os.environ)
+    if source is not None and not source.is_dir():
+        raise ConfigError(f"--from or CALLVEIL_MODELS_SOURCE: {source} is not a folder")
+    models = _open(folder)
+    wanted = [models.manifest(name).name for name in dict.fromkeys(names or models.manifests)]
+    with (
+        _progress(silent=as_json) as progress,
+        pulling(models, source=source, progress=progress) as puller,
+    ):
+        results = [_pull_one(puller, name) for name in wanted]
     failed = [result for result in results if result["state"] == "failed"]
     if as_json:
-        _print_json({"folder": str(models.root), "models": results})
+        print_json({"folder": str(models.root), "models": results})
     else:
         for result in results:
             _print_pulled(result)
         typer.echo(f"{len(results) - len(failed)} of {len(results)} models are in {models.root}")
     if failed:
-        raise typer.Exit(_PARTLY if len(failed) < len(results) else 1)
+        raise typer.Exit(EXIT_SOME_FAILED if len(failed) < len(results) else EXIT_ERROR)
 
 
 @app.command("verify")
@@ -125,24 +114,23 @@ def verify(names: Names = None, as_json: Json = False, folder: Dir = None) -> No
 
     Nothing is deleted; `pull` replaces what is damaged.
     """
-    with _errors(as_json):
-        models = _open(folder)
-        wanted = [models.manifest(name).name for name in names or models.manifests]
-        with _progress(silent=as_json or not sys.stderr.isatty()) as progress:
-            checks = {name: models.verify(name, progress) for name in wanted}
+    models = _open(folder)
+    wanted = [models.manifest(name).name for name in dict.fromkeys(names or models.manifests)]
+    with _progress(silent=as_json or not errors.is_terminal) as progress:
+        checks = {name: models.verify(name, progress) for name in wanted}
     wrong = [name for name, files in checks.items() if any(map(_is_wrong, files))]
     if as_json:
         rows = [
             {"name": name, "right": name not in wrong, "files": [asdict(check) for check in files]}
             for name, files in checks.items()
         ]
-        _print_json({"folder": str(models.root), "models": rows})
+        print_json({"folder": str(models.root), "models": rows})
     else:
         for name, files in checks.items():
             _print_checked(name, files)
     if wrong:
         typer.echo(f"run: callveil models pull {' '.join(wrong)}", err=True)
-        raise typer.Exit(_PARTLY)
+        raise typer.Exit(EXIT_SOME_FAILED)
 
 
 def _open(folder: Path | None) -> ModelFolder:
@@ -221,30 +209,12 @@ def _progress(*, silent: bool) -> Iterator[Progress]:
     if silent:
         yield Silent()
         return
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not errors.is_terminal:
         yield _Lines()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Bars(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
+    with Bars(*columns, TimeRemainingColumn(), console=errors, transient=True) as bars:
         yield _BarsOnTerminal(bars)
-
-
-@contextmanager
-def _errors(as_json: bool) -> Iterator[None]:
-    """Turn our own errors into one message and an exit code."""
-    try:
-        yield
-    except CallveilError as error:
-        if as_json:
-            _print_json({"error": {"code": error.code, "message": str(error)}})
-        else:
-            typer.echo(f"error: {error}", err=True)
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 
 def _print_table(rows: Sequence[Sequence[str]]) -> None:
