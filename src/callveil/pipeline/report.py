@@ -19,6 +19,7 @@ from callveil.ports import ObjectStore
 from callveil.vocabulary.recording import Part
 
 _FEW_CALLS = 5
+_MAX_EMBEDDED_BYTES = 60_000_000  # of all calls together; browsers grow slow beyond
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +101,20 @@ def clock(second: float) -> str:
 
 
 def _calls(store: ObjectStore, prefixes: Sequence[str]) -> Iterator[CallView]:
+    embedded_bytes = 0
     for prefix in prefixes:
+        audio_key = prefix + Part.AUDIO
         with _well_formed(prefix):
-            audio_key = prefix + Part.AUDIO
-            yield call_view(
+            view = call_view(
                 audio_key=audio_key,
                 certificate=_document(store, prefix + Part.CERTIFICATE),
                 transcript=_document(store, prefix + Part.TRANSCRIPT),
                 audio=store.get(audio_key),
                 tags=store.tags(prefix + Part.CERTIFICATE),
+                may_embed=embedded_bytes < _MAX_EMBEDDED_BYTES,
             )
+        embedded_bytes += view.audio_bytes if view.audio_uri else 0
+        yield view
 
 
 def _records(store: ObjectStore) -> list[Mapping[str, Any]]:

@@ -165,6 +165,7 @@ def call_view(
     transcript: Mapping[str, Any],
     audio: bytes,
     tags: Mapping[str, str],
+    may_embed: bool = True,
 ) -> CallView:
     """Lay out one call.
 
@@ -174,6 +175,7 @@ def call_view(
         transcript: Content of transcript.json.
         audio: Content of the redacted audio.
         tags: Of the certificate.
+        may_embed: Put the audio into the page when it is small enough.
 
     Raises:
         AudioError: The audio cannot be decoded.
@@ -195,7 +197,7 @@ def call_view(
         tracks=tuple(
             TrackView(
                 who=names[channel],
-                number=channel + 1,
+                number=channel,
                 path=_path(outline[channel] / loudest),
                 masks=tuple(
                     _mask(span, names[channel], duration_s) for span in spans if span["channel"] == channel
@@ -207,7 +209,7 @@ def call_view(
         turns=tuple(_turn(turn) for turn in transcript["turns"]),
         audio_key=audio_key,
         audio_bytes=len(audio),
-        audio_uri=_data_uri(audio) if len(audio) <= MAX_EMBEDDED_BYTES else None,
+        audio_uri=_data_uri(audio) if may_embed and len(audio) <= MAX_EMBEDDED_BYTES else None,
     )
 
 
@@ -248,7 +250,7 @@ def _speakers(turns: Sequence[Mapping[str, Any]], channels: int) -> list[str]:
     for turn in turns:
         if turn["channel"] < channels:
             names[turn["channel"]][turn["speaker"]] = None
-    return [" and ".join(found) or f"channel {i + 1}" for i, found in enumerate(names)]
+    return [" and ".join(found) or f"channel {i}" for i, found in enumerate(names)]
 
 
 def _path(outline: NDArray[np.float32]) -> str:

@@ -1,0 +1,1 @@
+"""Scoring of labelled calls, pure: spans, words, speakers."""

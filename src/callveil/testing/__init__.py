@@ -1,0 +1,31 @@
+"""Fakes and builders for tests, also for those of engines and stores that others write.
+
+The fakes keep the contracts of `ports`. They hold no model and no file.
+"""
+
+from callveil.testing.builders import START, call, noise, tone, turn, words
+from callveil.testing.fakes import (
+    FakeDetector,
+    FakeDiarization,
+    FakeDiarizer,
+    FakeTranscriber,
+    ManualClock,
+    MemorySource,
+)
+from callveil.testing.memory_store import MemoryStore
+
+__all__ = [
+    "START",
+    "FakeDetector",
+    "FakeDiarization",
+    "FakeDiarizer",
+    "FakeTranscriber",
+    "ManualClock",
+    "MemorySource",
+    "MemoryStore",
+    "call",
+    "noise",
+    "tone",
+    "turn",
+    "words",
+]
