@@ -152,7 +152,9 @@ class ObjectStore(Protocol):
 
     A call's parts become visible together: `list_calls`, `list_objects` and `get` show a call only when
     all of its parts are stored. The certificate is the commit mark; it is written last and removed first.
-    Legal hold and retention date stand on every object of a call.
+    Legal hold and retention date stand on every object of a call. One process publishes or deletes a given
+    call at a time. Every method raises `StoreError` when the store fails and `MetadataError` for a key,
+    prefix or tag that S3 would not take.
     """
 
     def publish(
@@ -167,15 +169,18 @@ class ObjectStore(Protocol):
         """Store all parts of a call, or none.
 
         Args:
-            prefix: Folder of the call, ending in "/".
+            prefix: Folder of the call, "calls/<yyyy>/<mm>/<dd>/<call id>/".
             parts: The certificate among them.
-            tags: Put on every object, with "callveil-part" added.
-            retain_until: Refuse deletion before this time (S3 Object Lock in GOVERNANCE mode), aware UTC.
-            replace: Delete every version of an earlier recording of this call first.
+            tags: Put on every object, with "callveil-part" added. At most 7 besides the store's own tags.
+            retain_until: Refuse deletion before this time (S3 Object Lock in GOVERNANCE mode), aware UTC,
+                kept in whole seconds, rounded up. A time that has passed locks nothing.
+            replace: Delete every version of an earlier recording of this call first, whatever its retention
+                date. The new parts are read once before that.
 
         Raises:
             RefusedError: The call exists and `replace` is False, or it is under legal hold.
-            StoreError: The store failed; nothing of the call is visible.
+            StoreError: The store failed or a part's file is not what was announced; no new part is visible.
+                A store that goes away after the certificate was sent may still show the whole call.
         """
 
     def put_decision(self, key: str, content: bytes) -> None:
@@ -221,6 +226,7 @@ class ObjectStore(Protocol):
 
         Raises:
             NotFoundError: No such call.
+            RefusedError: The date has passed, or the right is missing.
         """
 
     def retention(self, prefix: str) -> datetime | None:
@@ -235,6 +241,7 @@ class ObjectStore(Protocol):
 
         Raises:
             NotFoundError: No such call.
+            ConfigError: The store cannot enforce a hold.
         """
 
     def legal_hold(self, prefix: str) -> bool:
@@ -247,7 +254,8 @@ class ObjectStore(Protocol):
     def delete_call(self, prefix: str, *, bypass_governance: bool = False) -> int:
         """Delete every version of every object of a call, the certificate first.
 
-        Leftovers of a publish that was cut off count as a call here and are deleted too.
+        Leftovers of a publish that was cut off count as a call here and are deleted too; their retention
+        date does not bind, for they were never published.
 
         Args:
             prefix: Folder of the call.
