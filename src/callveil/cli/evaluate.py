@@ -36,7 +36,7 @@ def evaluate(
     """Score the main job on labelled calls; nothing of them is stored.
 
     Personal data counts as caught when 90 % of its time is masked. Recall per kind, over-masking, calls
-    without a leak, word error rate, diarization error rate, and time per step as a share of the audio's length.
+    without a leak, word error rate, diarization error rate, and time per step as a share of the audio.
     """
     calls = find_labelled(folder)
     progress = Progress(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -132,28 +132,49 @@ def _progress(*, disable: bool) -> Progress:
     )
 
 
-def _print(outcomes: Iterable[Outcome], found: Found) -> None:
+def _print(outcomes: Sequence[Outcome], found: Found) -> None:
     table = Table(title="Calls", title_justify="left")
-    for column in ("call", "outcome", "why"):
-        table.add_column(column, overflow="fold")
+    table.add_column("call", overflow="fold")
+    table.add_column("outcome")
+    table.add_column("consent")
     for column in ("audio s", "masked s", "x real time"):
         table.add_column(column, justify="right")
-    outcomes = list(outcomes)
     for outcome in outcomes:
         table.add_row(*_row(outcome))
     console.print(table)
+    masked = sum((_masked_s(outcome) for outcome in outcomes), Counter[str]())
+    if masked:
+        kinds = Table(title="Masked", title_justify="left")
+        kinds.add_column("kind")
+        kinds.add_column("seconds", justify="right")
+        for kind, seconds in masked.most_common():
+            kinds.add_row(kind, f"{seconds:.1f}")
+        console.print(kinds)
+    for outcome in outcomes:
+        if outcome.state is not State.PUBLISHED:
+            line = f"{outcome.call_id}: {outcome.state.value}: {_why(outcome)}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     counts = Counter(outcome.state.value for outcome in outcomes)
     ignored = f", {found.ignored} other files ignored" if found.ignored else ""
     console.print(", ".join(f"{n} {state}" for state, n in sorted(counts.items())) + ignored)
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
-    if outcome.error is not None:
-        why = outcome.error[1]
-    else:
-        why = outcome.decision.reason if outcome.decision else ""
-    masked = "\n".join(f"{kind.lower()} {seconds:.1f}" for kind, seconds in _masked_s(outcome).most_common())
     total_s = outcome.timings_s.get("total", 0.0)
-    speed = f"{outcome.duration_s / total_s:.1f}" if total_s and outcome.duration_s else ""
-    duration = f"{outcome.duration_s:.1f}" if outcome.duration_s else ""
-    return outcome.call_id, outcome.state.value, why, duration, masked, speed
+    published = outcome.state is State.PUBLISHED
+    return (
+        outcome.call_id,
+        outcome.state.value,
+        outcome.decision.rule if outcome.decision else "",
+        f"{outcome.duration_s:.1f}" if published else "",
+        f"{sum(_masked_s(outcome).values()):.1f}" if published else "",
+        f"{outcome.duration_s / total_s:.1f}" if published and total_s else "",
+    )
+
+
+def _why(outcome: Outcome) -> str:
+    if outcome.error is not None:
+        return outcome.error[1]
+    if outcome.state is State.SKIPPED:
+        return "the same recording is published already; --force redoes it"
+    return outcome.decision.reason if outcome.decision else ""

@@ -61,6 +61,11 @@ def record_call(
         watch=watch,
         on_progress=on_progress,
     )
+    # Only now the call's length is known; a withdrawal said to lie beyond its end cannot be believed.
+    decision = decide_consent(call, kit.rules, kit.clock.now(), heard.duration_s)
+    if decision.action is not Action.KEEP:
+        return keep_nothing(call, decision, kit, input_sha256)
+
     turns, spans = redact(heard, call, kit, watch)
     with mask_recording(recording, spans, decision, kit, watch) as masked_audio:
         redacted = Redacted(

@@ -154,6 +154,11 @@ def test_what_was_said_after_a_withdrawal_reaches_no_engine(kit):
     assert sum(Listener.heard_s) < 7
 
 
+def test_a_withdrawal_beyond_the_end_is_not_believed(kit):
+    assert run(kit, answered(Flag.WITHDRAWN, withdrawn_at_s=40.0)).state is State.HELD
+    assert keys(kit) == ["decisions/2026/11/23/c-1.json"]
+
+
 @pytest.mark.parametrize("broken", ["transcriber", "dual", "detector"])
 def test_an_engine_that_fails_publishes_nothing(kit, broken, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
