@@ -1,0 +1,113 @@
+"""Files that survive a power cut: private folders, atomic writes, locks between processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from callveil.adapters.store_bodies import BLOCK_BYTES, BodyReader
+from callveil.errors import StoreError
+
+
+@contextmanager
+def file_errors(action: str) -> Iterator[None]:
+    """Turn errors of the operating system into `StoreError`, without paths."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{action}: {error.strerror or type(error).__name__}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_folders(folder: Path) -> None:
+    """Create a folder and its missing parents, durable and for the owner only (0700)."""
+    if folder.is_dir():
+        return
+    make_folders(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def copy_body(reader: BodyReader, path: Path) -> None:
+    """Write a body to a new file, durable and for the owner only (0600).
+
+    Raises:
+        StoreError: The body is not what was announced.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        while block := reader.read(BLOCK_BYTES):
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_whole(path: Path, content: bytes, *, draft: Path) -> None:
+    """Put a file in place at once: readers see the old content or the new.
+
+    Args:
+        path: Where it goes; folders are made.
+        content: All of it.
+        draft: A place on the same file system that nobody else writes to.
+    """
+    make_folders(path.parent)
+    make_folders(draft.parent)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    sync_folder(path.parent)
+
+
+def remove_tree(folder: Path) -> int:
+    """Delete a folder that may not exist; returns how many files were in it."""
+    n_files = sum(len(files) for _, _, files in os.walk(folder))
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    return n_files
+
+
+def read_folder(folder: Path) -> dict[str, os.stat_result]:
+    """Names and sizes of the files in a folder, all from one moment; {} when it is not there.
+
+    A folder that is swapped for another one while it is read is read again.
+    """
+    while True:
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        try:
+            found = {name: os.stat(name, dir_fd=handle) for name in os.listdir(handle)}
+            if os.path.samestat(os.fstat(handle), folder.stat()):
+                return found
+        except FileNotFoundError:
+            continue
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, waiting for it; a process that dies lets go of it."""
+    make_folders(path.parent)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
