@@ -33,7 +33,7 @@ test: setup check              ## everything, with real models and a real S3 ser
 	$(BIN)/pytest -q
 
 bench: setup                   ## measure, write benchmarks/*.json and BENCHMARKS.md
-	$(BIN)/python -m tests.benchmarks.run
+	$(BIN)/python tests/benchmarks/run.py
 
 format: $(STAMP)
 	$(BIN)/ruff format src tests deploy

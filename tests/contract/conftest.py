@@ -11,6 +11,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ import pytest
 
 from callveil.adapters.store_local import LocalStore
 from callveil.ports import ObjectStore
+from callveil.testing import MemoryStore
 from callveil.vocabulary.recording import MaskedDocument, MaskedFile, Part, PublishedPart
 
 _SCRIPTS = Path(__file__).parents[2] / "deploy" / "test-s3"
@@ -192,14 +194,32 @@ def _open_s3(server: S3Server, bucket: str) -> OpenedStore:
     return OpenedStore(store=S3Store(**arguments), spec={"kind": "s3", **arguments}, everything=everything)
 
 
+class _SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def _open_memory() -> OpenedStore:
+    store = MemoryStore(clock=_SystemClock())
+    return OpenedStore(
+        store=store,
+        spec={"kind": "memory"},
+        everything=lambda: sorted(stored.key for stored in store.list_objects("")),
+    )
+
+
 def _open(kind: str, request: pytest.FixtureRequest) -> OpenedStore:
+    if kind == "memory":
+        if request.node.path.name == "test_object_store_failures.py":
+            pytest.skip("the store in memory lives in one process and one thread")
+        return _open_memory()
     if kind == "local":
         return _open_local(request.getfixturevalue("tmp_path") / "store")
     server = request.getfixturevalue("s3_server")
     return _open_s3(server, request.getfixturevalue("s3_buckets")[kind.removeprefix("s3-")])
 
 
-_LOCKING = ["local", pytest.param("s3-lock", marks=pytest.mark.s3)]
+_LOCKING = ["memory", "local", pytest.param("s3-lock", marks=pytest.mark.s3)]
 
 
 @pytest.fixture(params=[*_LOCKING, pytest.param("s3-plain", marks=pytest.mark.s3)])
