@@ -16,7 +16,7 @@ import numpy as np
 
 from callveil.adapters.audio_file import open_recording
 from callveil.errors import CallveilError, MetadataError
-from callveil.evaluation.der import DerScore, true_segments, score_der
+from callveil.evaluation.der import DerScore, score_der, true_segments
 from callveil.evaluation.spans import MaskedCall, SpanScore, score_spans
 from callveil.evaluation.truth import TruthCall, parse_truth
 from callveil.evaluation.wer import WerScore, score_wer
