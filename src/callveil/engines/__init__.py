@@ -15,6 +15,6 @@ TELEMETRY_OFF = MappingProxyType(
 """Environment variables that are set, whatever they were before."""
 
 os.environ.update(TELEMETRY_OFF)
-# OpenMP threads that wait by spinning take the cores from whoever shares them: diarizing a call beside another
-# job took 150 s instead of 23 s. An operator may set it otherwise.
+# OpenMP threads that wait by spinning take the cores from whoever shares them: beside another job a call was
+# diarized in 150 s instead of 23 s. An operator may set it otherwise.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

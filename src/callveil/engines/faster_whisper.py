@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from callveil.engines.whisper_words import (
     FALLBACK_TEMPERATURES,
+    LATIN_SCRIPT,
     LIKELY_NO_SPEECH,
     LOOP_COMPRESSION_RATIO,
     LOW_LOG_PROBABILITY,
@@ -28,6 +29,7 @@ from callveil.engines.whisper_words import (
     HeardWord,
     Numerals,
     numeral_tokens,
+    other_script_tokens,
     transcribe_in_windows,
 )
 from callveil.errors import EngineError, ModelError
@@ -79,10 +81,10 @@ class FasterWhisper:
     def __init__(self, model: Any, options: Options) -> None:
         self._model = model
         self._options = options
-        self._suppressed = {Numerals.WRITTEN: [-1], Numerals.SPOKEN: [-1]}
-        if options.numerals is Numerals.SPOKEN:
-            vocabulary = model.hf_tokenizer.get_vocab()
-            self._suppressed[Numerals.SPOKEN] += numeral_tokens(vocabulary, vocabulary["<|endoftext|>"])
+        vocabulary = model.hf_tokenizer.get_vocab()
+        first_special = vocabulary["<|endoftext|>"]
+        self._numerals = numeral_tokens(vocabulary, first_special)
+        self._other_scripts = other_script_tokens(vocabulary, first_special)
 
     @property
     def name(self) -> str:
@@ -99,6 +101,12 @@ class FasterWhisper:
             language=language,
             channel=channel,
         )
+
+    def _suppressed(self, language: str | None, numerals: Numerals) -> list[int]:
+        """Tokens that may not be written; -1 stands for Whisper's own list of non-speech symbols."""
+        if numerals is Numerals.WRITTEN:
+            return [-1]
+        return [-1, *self._numerals, *(self._other_scripts if language in LATIN_SCRIPT else ())]
 
     def _hear(
         self, samples: Samples, language: str | None, *, numerals: Numerals, skips_doubtful: bool
@@ -119,7 +127,7 @@ class FasterWhisper:
                 word_timestamps=True,
                 vad_filter=False,
                 max_new_tokens=MOST_TOKENS,
-                suppress_tokens=self._suppressed[numerals],
+                suppress_tokens=self._suppressed(language, numerals),
             )
             return info.language, [_heard(segment) for segment in segments]
         except (RuntimeError, ValueError, IndexError, AssertionError) as error:

@@ -288,3 +288,57 @@ def numeral_tokens(vocabulary: Mapping[str, int], first_special: int) -> list[in
         first_special: Number of the first token that is no text, such as <|endoftext|>.
     """
     return sorted(i for text, i in vocabulary.items() if i < first_special and _NUMERALS & set(text))
+
+
+LATIN_SCRIPT = frozenset(
+    [
+        "ca",
+        "cs",
+        "da",
+        "de",
+        "en",
+        "es",
+        "et",
+        "fi",
+        "fr",
+        "hr",
+        "hu",
+        "is",
+        "it",
+        "lt",
+        "lv",
+        "ms",
+        "nl",
+        "no",
+        "pl",
+        "pt",
+        "ro",
+        "sk",
+        "sl",
+        "sv",
+        "tr",
+    ]  # fmt: skip
+)
+"""Languages that are written in Latin letters: the other scripts' tokens are nonsense in them."""
+
+# First bytes of UTF-8 characters from U+0340 on, but for 0xE2, the typographic punctuation. The byte-level
+# vocabulary of GPT-2 writes bytes from 0xAE on as the character of that number.
+# Source: bytes_to_unicode in https://github.com/openai/gpt-2/blob/master/src/encoder.py
+_OTHER_SCRIPTS = frozenset(chr(byte) for byte in [*range(0xCD, 0xE2), *range(0xE3, 0xF5)])
+_MONEY_BYTES = ("\u00e2\u0124\u00ac", "\u00c2\u00a3")  # the euro and pound signs as bytes
+
+
+def other_script_tokens(vocabulary: Mapping[str, int], first_special: int) -> list[int]:
+    """Tokens of a byte-level vocabulary that begin a character of another script than Latin.
+
+    With numerals forbidden, Whisper base at times writes Arabic or Hebrew letters over spoken digits.
+
+    Args:
+        vocabulary: Token text, a character per byte, to number.
+        first_special: Number of the first token that is no text.
+    """
+    return sorted(
+        i
+        for text, i in vocabulary.items()
+        if i < first_special and (_OTHER_SCRIPTS & set(text) or any(sign in text for sign in _MONEY_BYTES))
+    )

@@ -18,6 +18,7 @@ from callveil.engines.whisper_words import (
     is_hallucination,
     is_silent,
     numeral_tokens,
+    other_script_tokens,
     transcribe_in_windows,
     unheard_s,
     windows,
@@ -193,6 +194,20 @@ def test_heard_text_does_not_print_itself():
 def test_numeral_tokens_are_those_with_digits_or_signs_of_money():
     vocabulary = {"a": 1, "1": 2, " 20": 3, "$": 4, "one": 5, "£": 6, "<|0.00|>": 100}
     assert numeral_tokens(vocabulary, 50) == [2, 3, 4, 6]
+
+
+def test_tokens_of_other_scripts_are_found_by_their_bytes():
+    def as_bytes(text):
+        # The byte-level vocabulary's characters for bytes that are no printable Latin-1 letters.
+        spare = iter(range(256, 400))
+        kept = {*range(33, 127), *range(161, 173), *range(174, 256)}
+        table = {byte: chr(byte) if byte in kept else chr(next(spare)) for byte in range(256)}
+        return "".join(table[byte] for byte in text.encode())
+
+    texts = [" the", "é", " naïve", "ő", "“", "—", "Д", "ب", "ה", "日", "한", "€", "£", " four"]
+    vocabulary = {as_bytes(text): i for i, text in enumerate(texts)}
+    found = [texts[i] for i in other_script_tokens(vocabulary, 100)]
+    assert found == ["Д", "ب", "ה", "日", "한", "€", "£"]
 
 
 def words_at(*spans):
