@@ -317,7 +317,7 @@ LATIN_SCRIPT = frozenset(
         "sl",
         "sv",
         "tr",
-    ]  # fmt: skip
+    ]
 )
 """Languages that are written in Latin letters: the other scripts' tokens are nonsense in them."""
 

@@ -1,0 +1,194 @@
+"""Postal addresses: street, place, postcode."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from callveil.engines.presidio.base import (
+    EXPECTED,
+    EXPECTED_AND_FITS,
+    DialogueRecognizer,
+    Hit,
+    content,
+    evades,
+    has_content,
+    sentences,
+    short_answer,
+    widen,
+)
+from callveil.engines.presidio.service_lines import is_ours
+from callveil.stages.cues import CuePattern, cues
+from callveil.stages.dialogue import Dialogue
+from callveil.stages.speaker_stream import Place, Stream
+from callveil.stages.spoken_forms import Run
+from callveil.stages.spoken_forms.lexicon import TEENS, TENS, UNITS, words
+from callveil.vocabulary.pii import Entity
+
+_UK_POSTCODE = re.compile(r"(?:^|(?<=\d))[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}$|^[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}")
+"""Source: UK Government Data Standards Catalogue, postcode form, without the space."""
+_CANADIAN_POSTCODE = re.compile(r"[A-Z]\d[A-Z]\d[A-Z]\d")
+
+_STREETS = words(
+    "street st road rd lane avenue ave drive close court way terrace place crescent gardens square "
+    "grove mews row walk boulevard blvd highway parkway circle trail alley vale cottage cottages villas "
+    "quay wharf bank esplanade parade promenade broadway turnpike heights hollow loop crossing"
+)
+_UNITS = words("flat apartment apt unit suite house number floor block building po box room")
+_STATES = words(
+    "alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii "
+    "idaho illinois indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan "
+    "minnesota mississippi missouri montana nebraska nevada ohio oklahoma oregon pennsylvania tennessee "
+    "texas utah vermont virginia washington wisconsin wyoming england scotland wales ireland ontario "
+    "quebec"
+)
+_MISHEARD = words("of the and more a in on")
+_TO_STREET = 4
+_MAX_TAIL = 14
+
+
+class AddressRecognizer(DialogueRecognizer):
+    """Streets with a number, postcodes, and answers to the question for an address."""
+
+    entity: ClassVar[Entity] = Entity.ADDRESS
+    cues: ClassVar[tuple[CuePattern, ...]] = cues(
+        entity.value,
+        r"(?:home|mailing|postal|billing|shipping|delivery|service|street|full|current|new|"
+        r"forwarding|house|business)? ?address(?:es)?",
+        r"(?:post|postal|zip|area)(?: |-)?codes?|postcodes?|zips?|zip code|"
+        r"first line(?: of (?:the|your) address)?|house (?:name|number)",
+        r"where (?:do|are|is) (?:you|we|i|the|it|your)(?: \w+){0,3} (?:liv\w+|based|located|kept|"
+        r"stay\w*|parked|sending|deliver\w*)",
+        r"where (?:to|should|shall)|where (?:do|would|should|can|shall) (?:we|you|i|"
+        r"they)(?: \w+){0,3} (?:send|deliver|ship|post|collect)",
+        r"(?:i|we|he|she|they) (?:still )?(?:live|lives|lived|moved|reside) (?:at|on|in|to)|"
+        r"my address|deliver(?:ed)? (?:it )?to|"
+        r"you live|street name|which (?:street|road|town|city)|(?:is it|still) at|what(?:'s| is) the street",
+    )
+
+    def hits(self, dialogue: Dialogue) -> Iterator[Hit]:
+        """Streets, postcodes, answers."""
+        for stream in dialogue.streams:
+            for tokens in _streets(dialogue, stream):
+                if is_ours(stream, tokens):
+                    continue
+                score = EXPECTED_AND_FITS if self._expects(dialogue, stream, tokens) else 0.65
+                yield Hit(place=Place(stream=stream.number, tokens=tokens), score=score)
+            for run in dialogue.runs_of(stream):
+                score = self._run_score(dialogue, stream, run)
+                if score:
+                    yield Hit(place=Place(stream=stream.number, tokens=_with_lead(stream, run)), score=score)
+        for place in dialogue.answers(self.entity.value):
+            yield from self._answer(dialogue.streams[place.stream], place)
+
+    def _expects(self, dialogue: Dialogue, stream: Stream, tokens: range) -> bool:
+        return self.entity.value in dialogue.expected(stream, tokens)
+
+    def _run_score(self, dialogue: Dialogue, stream: Stream, run: Run) -> float:
+        if run.counts:
+            return 0.0
+        if (_UK_POSTCODE.search(run.text) and len(run.text) <= 10) or _CANADIAN_POSTCODE.fullmatch(run.text):
+            return 0.8
+        if run.leans or not self._expects(dialogue, stream, run.tokens) or len(run.text) < 2:
+            return 0.0
+        return EXPECTED_AND_FITS - 0.05 if len(run.text) in (5, 6, 7, 9) else EXPECTED
+
+    def _answer(self, stream: Stream, place: Place) -> Iterator[Hit]:
+        for number, sentence in enumerate(sentences(stream, place.tokens)):
+            inside = content(stream, sentence)
+            if inside is None or evades(stream, sentence):
+                continue
+            if number and not _looks_like_address(stream, inside):
+                return
+            spelled = any(run.tokens.start in sentence for run in stream.runs)
+            tokens = widen(stream, inside, sentence) if spelled else inside
+            short = short_answer(stream, sentence)
+            if short is not None and number == 0:
+                tokens = range(min(tokens.start, short.start), max(tokens.stop, short.stop))
+            if tokens.start > sentence.start and stream.tokens[tokens.start - 1].text == "the":
+                tokens = range(tokens.start - 1, tokens.stop)
+            yield Hit(place=Place(stream=stream.number, tokens=tokens), score=EXPECTED)
+
+
+def _looks_like_address(stream: Stream, tokens: range) -> bool:
+    """A further sentence of an answer goes on with the address: capitals, numbers, few other words."""
+    telling = sum(
+        stream.tokens[index].capital or stream.tokens[index].text in _STREETS or _is_number(stream, index)
+        for index in tokens
+    )
+    return telling * 2 >= len(tokens)
+
+
+def _is_number(stream: Stream, at: int) -> bool:
+    text = stream.tokens[at].text
+    return any(char.isdigit() for char in text) or text in UNITS or text in TEENS or text in TENS
+
+
+def _streets(dialogue: Dialogue, stream: Stream) -> Iterator[range]:
+    """House number, one to four words, "Road": and what follows up to the end of the address."""
+    done = 0
+    for run in stream.runs:
+        if run.tokens.start < done or run.counts or not 1 <= len(run.text) <= 6:
+            continue
+        at = run.tokens.stop
+        for index in range(at, min(at + _TO_STREET + 1, len(stream.tokens))):
+            token = stream.tokens[index]
+            if token.text in _STREETS and index > at:
+                stop = _tail(stream, index + 1)
+                start = _unit_before(stream, run.tokens.start)
+                done = stop
+                yield range(start, stop)
+                break
+            misheard = token.text in _MISHEARD and Entity.ADDRESS.value in dialogue.expected(
+                stream, run.tokens
+            )
+            if stream.tokens[index - 1].ends_sentence or not (has_content(stream, index) or misheard):
+                break
+
+
+def _unit_before(stream: Stream, start: int) -> int:
+    """Take in "flat three" before a house number."""
+    while start > 0 and start and stream.tokens[start - 1].text in _UNITS:
+        start -= 1
+    return start
+
+
+def _tail(stream: Stream, at: int) -> int:
+    """What follows the street: flat, town, state, code."""
+    stop = at
+    if at and stream.tokens[at - 1].ends_sentence:
+        return stop
+    for index in range(at, min(at + _MAX_TAIL, len(stream.tokens))):
+        token = stream.tokens[index]
+        gap_s = token.start_s - stream.tokens[index - 1].end_s
+        in_run = any(index in run.tokens for run in stream.runs)
+        if (
+            token.text in _STATES
+            or token.text in _UNITS
+            or in_run
+            or (token.capital and has_content(stream, index) and gap_s < 2.0)
+        ):
+            stop = index + 1
+        elif not (token.text in {"in", "and"} and index == stop):
+            break
+        if token.ends_sentence:
+            break
+    return stop
+
+
+def _with_lead(stream: Stream, run: Run) -> range:
+    """A postcode with the street in front of it, when that stands in the same sentence."""
+    if not _UK_POSTCODE.search(run.text):
+        return run.tokens
+    sentence = stream.sentence(run.tokens.start)
+    start = run.tokens.start
+    for index in range(run.tokens.start - 1, max(sentence.start, run.tokens.start - 10) - 1, -1):
+        if not (has_content(stream, index) or stream.tokens[index].text in {"the", "of"}):
+            break
+        if not (
+            stream.tokens[index].capital or _is_number(stream, index) or stream.tokens[index].text in _STREETS
+        ):
+            break
+        start = index
+    return range(start, run.tokens.stop)
