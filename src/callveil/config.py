@@ -24,7 +24,6 @@ from callveil.stages.mask_audio import AudioStyle
 from callveil.stages.mask_text import TextStyle
 from callveil.stages.plan_masks import OtherChannel
 
-
 M = TypeVar("M", bound=BaseModel)
 
 
