@@ -34,7 +34,6 @@ class CardRecognizer(NumberRecognizer):
         r"(?:credit|debit|bank|new|other|my|corporate|payment) card|card (?:ending|that ends|"
         r"i have|is|it's|to hold)",
         r"a card(?: to| for| on)?|card ends|ending (?:in|with)|cards? ending|ends (?:in|with)|"
-        r"hold that with a card",
         r"last (?:four|4)(?: digits| numbers)? (?:of|on) (?:the|your|that|my)(?: \w+)? card|"
         r"last (?:four|4) digits?",
         r"pay (?:by|with) (?:a )?card|card",
