@@ -114,7 +114,8 @@ class EntityDetector(Protocol):
             language: ISO 639-1 code of the call.
 
         Returns:
-            Findings with the times of their words, unpadded.
+            Findings with the times of their words, unpadded. One may begin up to 1.5 s before its first word,
+            where that word is too short for its characters and must have begun earlier.
 
         Raises:
             EngineError: The engine failed, or cannot work in that language.

@@ -221,3 +221,26 @@ def test_wrong_use_is_one_clear_message(arguments, code, named, tmp_path, monkey
     assert done.returncode == code, done.stderr
     assert named in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.s3
+def test_a_call_goes_to_a_real_bucket_with_tags_and_a_lock(s3_server, s3_buckets, tmp_path):
+    profile = tmp_path / "centre.toml"
+    profile.write_text(
+        f'[store.s3]\nendpoint = "{s3_server.endpoint}"\nsecure = {str(s3_server.secure).lower()}\n'
+    )
+    clip(tmp_path / "c1.wav")
+    bucket = s3_buckets["lock"]
+    keys = {"CALLVEIL_S3_ACCESS_KEY": s3_server.access_key, "CALLVEIL_S3_SECRET_KEY": s3_server.secret_key}
+    given = ["process", tmp_path / "c1.wav", "--consent", "granted", "--profile", profile]
+    done = callveil(*given, "--out", f"s3://{bucket}/e2e", "--json", **keys)
+    assert done.returncode == 0, done.stderr
+    (call,) = json.loads(done.stdout)["calls"]
+    client = s3_server.client()
+    key = f"e2e/{call['prefix']}audio.flac"
+    assert client.get_object_tags(bucket, key)["callveil-profile"] == "centre"
+    locked = client.list_objects(bucket, prefix=f"e2e/{call['prefix']}", include_version=True)
+    version = next(item for item in locked if item.object_name == key).version_id
+    with pytest.raises(Exception, match="AccessDenied"):
+        client.remove_object(bucket, key, version_id=version)
+    assert keys["CALLVEIL_S3_SECRET_KEY"] not in done.stdout + done.stderr
