@@ -1,0 +1,135 @@
+"""Measure Callveil, write benchmarks/*.json and the tables of BENCHMARKS.md.
+
+Without a part: speed, growth and quality. `real` scores a folder of your own labelled calls
+(truth format: FORMATS.md, "Truth of a labelled call"); its result file holds sums only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from bar_chart import bar_chart
+from growth import MINUTES, measure_growth
+from machine import PAGE, RESULTS, header
+from quality import MONO_CALLS, figures, score_callveil, score_naive
+from report_tables import update_page
+from speed import CALLS, measure_speed
+
+from callveil.pipeline.evaluate import LabelledCall, find_labelled
+
+CALLS_FOLDER = Path(__file__).with_name("calls")
+LONG_CALL = "dev_long1"
+PARTS = ("all", "speed", "growth", "quality", "real", "tables")
+
+_started = perf_counter()
+
+
+def main() -> None:
+    """Run the parts that were asked for."""
+    arguments = _parse()
+    heads = {part: header(part) for part in PARTS}
+    answers: Mapping[str, Any] = {}
+    if arguments.part in ("all", "speed"):
+        answers = _speed(arguments, heads["speed"])
+    if arguments.part in ("all", "growth"):
+        _growth(arguments, heads["growth"])
+    if arguments.part in ("all", "quality"):
+        _quality(arguments, heads["quality"], answers)
+    if arguments.part == "real":
+        _real(arguments, heads["real"])
+    if not arguments.out:
+        update_page(PAGE, RESULTS)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="?", default="all", choices=PARTS)
+    parser.add_argument("--calls", type=Path, help="folder of labelled calls (real; default elsewhere: ours)")
+    parser.add_argument("--profile", default="default", help="profile of Callveil")
+    parser.add_argument("--all", action="store_true", help="naive pipeline and speed on every call: slow")
+    parser.add_argument("--skip-60", action="store_true", help="growth without the hour-long call")
+    parser.add_argument("--limit", type=int, help="at most this many calls, to try things out")
+    parser.add_argument("--out", type=Path, help="write results here and leave BENCHMARKS.md alone")
+    arguments = parser.parse_args()
+    if arguments.part == "real" and arguments.calls is None:
+        parser.error("real needs --calls DIR")
+    return arguments
+
+
+def _speed(arguments: argparse.Namespace, head: dict[str, Any]) -> Mapping[str, Any]:
+    """Measure speed; the naive pipeline's answers are kept for `_quality`."""
+    calls = _chosen(arguments, CALLS)
+    result = measure_speed([call.audio for call in calls], arguments.profile, _tell)
+    answers = result.pop("_answers")
+    _write(arguments, {**head, "profile": arguments.profile, "results": result})
+    factors = {side: found["real_time_factor"] for side, found in result["sides"].items()}
+    chart = bar_chart("Wall time per second of a two-channel call", factors, unit=" s")
+    (_folder(arguments) / "speed.svg").write_text(chart, encoding="utf-8")
+    return {call: sides["naive"] for call, sides in answers.items()}
+
+
+def _growth(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
+    minutes = [length for length in MINUTES if not (arguments.skip_60 and length == max(MINUTES))]
+    source = CALLS_FOLDER / f"{LONG_CALL}.flac"
+    result = measure_growth(source, minutes, arguments.profile, _tell)
+    _write(arguments, {**head, "profile": arguments.profile, "results": result})
+
+
+def _quality(arguments: argparse.Namespace, head: dict[str, Any], answers: Mapping[str, Any]) -> None:
+    calls, compared = _chosen(arguments, None), _chosen(arguments, CALLS)
+    mixed = _chosen(arguments, MONO_CALLS)
+    profile = arguments.profile
+    ours = score_callveil(calls, profile, _tell, mono=False)
+    result = {
+        "callveil": figures(calls, ours),
+        "callveil_same": figures(compared, ours),
+        "naive": figures(compared, score_naive(compared, profile, _tell, known=answers)),
+        "mono": figures(mixed, score_callveil(mixed, profile, _tell, mono=True), mono=True),
+    }
+    _write(arguments, {**head, "profile": profile, "results": result})
+
+
+def _real(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
+    calls = _chosen(arguments, None)
+    ours = _sums(figures(calls, score_callveil(calls, arguments.profile, _tell, mono=False)))
+    naive = _sums(figures(calls, score_naive(calls, arguments.profile, _tell, known={})))
+    result = {"callveil": ours, "callveil_same": ours, "naive": naive}
+    _write(arguments, {**head, "profile": arguments.profile, "results": result})
+
+
+def _sums(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what names a call: the folder is not ours to describe."""
+    return {**fields, "leaks": [], "failed": {"calls": len(fields["failed"])}}
+
+
+def _chosen(arguments: argparse.Namespace, names: tuple[str, ...] | None) -> tuple[LabelledCall, ...]:
+    """The calls of these names; every call with --all, with None, or in a folder of the user's own."""
+    calls = find_labelled(arguments.calls or CALLS_FOLDER)
+    if names is not None and arguments.calls is None and not arguments.all:
+        calls = tuple(call for call in calls if call.truth.call_id in names)
+    return calls[: arguments.limit]
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    folder: Path = arguments.out or RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write(arguments: argparse.Namespace, result: Mapping[str, Any]) -> None:
+    path = _folder(arguments) / f"{result['benchmark']}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def _tell(message: str) -> None:
+    sys.stderr.write(f"[{perf_counter() - _started:6.0f} s] {message}\n")
+
+
+if __name__ == "__main__":
+    main()
