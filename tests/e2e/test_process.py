@@ -244,3 +244,13 @@ def test_a_call_goes_to_a_real_bucket_with_tags_and_a_lock(s3_server, s3_buckets
     with pytest.raises(Exception, match="AccessDenied"):
         client.remove_object(bucket, key, version_id=version)
     assert keys["CALLVEIL_S3_SECRET_KEY"] not in done.stdout + done.stderr
+
+
+def test_several_calls_at_a_time(tmp_path):
+    for i in range(3):
+        clip(tmp_path / f"j{i}.wav", start_s=i)
+    out = tmp_path / "out"
+    done = callveil("process", tmp_path, "--out", out, "--consent", "granted", "--jobs", 2, "--json")
+    assert done.returncode == 0, done.stderr
+    assert sorted(call["call_id"] for call in json.loads(done.stdout)["calls"]) == ["j0", "j1", "j2"]
+    assert len([name for name in files(out) if name.startswith("calls/")]) == 3 * 5

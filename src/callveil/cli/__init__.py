@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 from types import FrameType
+from typing import Annotated
 
 import typer
 
+from callveil import __version__
 from callveil.cli import config, evaluate, models, process, report, show
 from callveil.cli.output import fail
 from callveil.errors import CallveilError
@@ -20,6 +22,23 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"callveil {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _callveil(
+    version: Annotated[  # noqa: ARG001  typer calls the callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
 app.command("process")(process.process)
 app.command("show")(show.show)
 app.command("report")(report.report)
