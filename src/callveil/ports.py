@@ -52,6 +52,10 @@ class Transcriber(Protocol):
     def name(self) -> str:
         """Engine and model, as they stand in the certificate: "faster-whisper/whisper-base-ct2"."""
 
+    @property
+    def n_parallel(self) -> int:
+        """How many threads may call `transcribe` at the same time, and gain by it; 1 for none."""
+
     def transcribe(self, audio: Audio, *, language: str | None, channel: int) -> Transcription:
         """Hear one stretch of one channel.
 

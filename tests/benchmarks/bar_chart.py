@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-_WIDTH, _LEFT, _BAR, _GAP, _TOP = 720, 170, 28, 14, 44
+_WIDTH, _LEFT, _BAR, _GAP, _TOP = 720, 230, 28, 14, 44
 
 
 def bar_chart(title: str, bars: Mapping[str, float], *, unit: str) -> str:

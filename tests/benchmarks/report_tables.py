@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_NAMES = {
+NAMES = {
     "naive": "naive pipeline",
     "documented": "recogniser alone, its defaults",
     "bare": "recogniser alone, our options",
@@ -73,7 +73,7 @@ def _speed(result: Mapping[str, Any]) -> str:
     speed = result["results"]
     sides = [
         (
-            _NAMES[side],
+            NAMES[side],
             f"{found['real_time_factor']:.3f}",
             f"{found['real_time_factor_low']:.3f} to {found['real_time_factor_high']:.3f}",
             f"{found['cpu_s_per_audio_s']:.3f}",

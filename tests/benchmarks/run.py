@@ -18,7 +18,7 @@ from bar_chart import bar_chart
 from growth import MINUTES, measure_growth
 from machine import PAGE, RESULTS, header
 from quality import MONO_CALLS, figures, score_callveil, score_naive
-from report_tables import update_page
+from report_tables import NAMES, update_page
 from speed import CALLS, measure_speed
 
 from callveil.pipeline.evaluate import LabelledCall, find_labelled
@@ -68,7 +68,7 @@ def _speed(arguments: argparse.Namespace, head: dict[str, Any]) -> Mapping[str, 
     result = measure_speed([call.audio for call in calls], arguments.profile, _tell)
     answers = result.pop("_answers")
     _write(arguments, {**head, "profile": arguments.profile, "results": result})
-    factors = {side: found["real_time_factor"] for side, found in result["sides"].items()}
+    factors = {NAMES[side]: found["real_time_factor"] for side, found in result["sides"].items()}
     chart = bar_chart("Wall time per second of a two-channel call", factors, unit=" s")
     (_folder(arguments) / "speed.svg").write_text(chart, encoding="utf-8")
     return {call: sides["naive"] for call, sides in answers.items()}

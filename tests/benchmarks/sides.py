@@ -76,7 +76,7 @@ class _Bare:
 
         calls: list[tuple[Any, dict[str, Any]]] = []
 
-        class Watched(WhisperModel):
+        class Watched(WhisperModel):  # type: ignore[misc]
             def transcribe(self, audio: Any, **options: Any) -> Any:
                 calls.append((self, options))
                 return super().transcribe(audio, **options)

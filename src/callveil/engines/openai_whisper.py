@@ -82,6 +82,11 @@ class OpenAiWhisper:
         """Engine and model."""
         return f"{_NAME}/{self._options.model}"
 
+    @property
+    def n_parallel(self) -> int:
+        """One: the model keeps state while it hears."""
+        return 1
+
     def transcribe(self, audio: Audio, *, language: str | None, channel: int) -> Transcription:
         """Hear one stretch of one channel; see `Transcriber.transcribe`."""
         if not self._model.is_multilingual and language not in (None, "en"):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from callveil.kit import Kit
 from callveil.pipeline.stopwatch import Stopwatch
-from callveil.ports import AudioSource
+from callveil.ports import AudioSource, Transcriber
 from callveil.stages.resample import Resampler
 from callveil.stages.speech import find_speech, is_quiet, join_speech, measure_levels
-from callveil.stages.stretches import StretchCutter, pack_windows
+from callveil.stages.stretches import StretchCutter, Window, pack_windows
 from callveil.vocabulary.audio import Audio, ChannelSpeech
-from callveil.vocabulary.transcript import SpeakerSegment, Word
+from callveil.vocabulary.transcript import SpeakerSegment, Transcription, Word
 
 OnProgress = Callable[[float], None]
 """Told how many seconds of the call are heard so far."""
@@ -81,12 +82,14 @@ def listen(
             quiet.append(is_quiet(levels))
         with watch("diarize"):
             diarization.push(stretch, speech[-1])
-        for own in speech[-1]:
-            for window in pack_windows(stretch, own.channel, own.islands):
-                with watch("transcribe"):
-                    heard = kit.transcriber.transcribe(window.audio, language=language, channel=own.channel)
-                language = language or heard.language
-                words += [window.place(word) for word in heard.words]
+        with watch("transcribe"):
+            windows = [
+                (window, own.channel)
+                for own in speech[-1]
+                for window in pack_windows(stretch, own.channel, own.islands)
+            ]
+            language, found = _transcribe(windows, kit.transcriber, language)
+            words += found
         on_progress(stretch.end_s)
     with watch("diarize"):
         segments = diarization.finish()
@@ -99,6 +102,25 @@ def listen(
         n_samples=counter.n_samples,
         duration_s=counter.n_samples / recording.format.rate_hz,
     )
+
+
+def _transcribe(
+    windows: Sequence[tuple[Window, int]], transcriber: Transcriber, language: str | None
+) -> tuple[str | None, list[Word]]:
+    """Hear windows, several at a time where the engine can; the first one alone tells an unknown language."""
+
+    def hear(part: tuple[Window, int], language: str | None) -> Transcription:
+        window, channel = part
+        heard = transcriber.transcribe(window.audio, language=language, channel=channel)
+        return replace(heard, words=tuple(window.place(word) for word in heard.words))
+
+    heard: list[Transcription] = []
+    if language is None and windows:
+        heard.append(hear(windows[0], None))
+        language = heard[0].language
+    with ThreadPoolExecutor(transcriber.n_parallel) as pool:
+        heard += pool.map(lambda part: hear(part, language), windows[len(heard) :])
+    return language, [word for each in heard for word in each.words]
 
 
 class _Counter:

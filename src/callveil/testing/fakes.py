@@ -76,6 +76,7 @@ class FakeTranscriber:
     language: str = "en"
     fails: bool = False
     name: str = "fake-transcriber"
+    n_parallel: int = 1
 
     def transcribe(self, audio: Audio, *, language: str | None, channel: int) -> Transcription:
         """See `Transcriber.transcribe`."""

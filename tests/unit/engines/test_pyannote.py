@@ -8,8 +8,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from callveil.engines import pyannote
-from callveil.engines.pyannote import Options, PyannoteDiarizer, build
+from callveil.engines import pyannote_pipeline as pyannote
+from callveil.engines.pyannote import Options, build
+from callveil.engines.pyannote_pipeline import PyannoteDiarizer
 from callveil.engines.pyannote_voices import split_at_pauses
 from callveil.errors import EngineError, ModelError
 from callveil.vocabulary.audio import Audio
@@ -17,7 +18,7 @@ from callveil.vocabulary.audio import Audio
 _IMPORTED_ALONE = """
 import os, threading
 os.environ["PYANNOTE_METRICS_ENABLED"] = "1"
-import callveil.engines.pyannote
+import callveil.engines.pyannote_pipeline
 from pyannote.audio.telemetry import metrics
 assert not metrics.is_metrics_enabled()
 assert metrics.provider.shutdown is not None
@@ -191,4 +192,9 @@ def test_an_empty_model_folder_is_a_model_error(options, tmp_path):
 def test_module_is_loaded_by_the_registry():
     from callveil.registry import engine_module
 
-    assert engine_module("diarizer", "pyannote") is pyannote
+    assert engine_module("diarizer", "pyannote").build is build
+
+
+def test_the_options_are_read_without_loading_torch():
+    program = "import sys, callveil.engines.pyannote; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
