@@ -8,7 +8,6 @@ import pytest
 
 pytest.importorskip("torch")
 
-from callveil.engines import pyannote_pipeline as pyannote
 from callveil.engines.pyannote import Options, build
 from callveil.engines.pyannote_pipeline import PyannoteDiarizer
 from callveil.engines.pyannote_voices import split_at_pauses
