@@ -11,7 +11,7 @@ import typer
 
 from callveil import __version__
 from callveil.cli import config, evaluate, models, process, report, show
-from callveil.cli.output import fail
+from callveil.cli.output import EXIT_INTERRUPTED, fail
 from callveil.errors import CallveilError
 
 app = typer.Typer(
@@ -55,8 +55,7 @@ def main() -> None:
     except CallveilError as error:
         fail(error)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; nothing was left half-written\n")
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def _interrupt(_signum: int, _frame: FrameType | None) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from callveil.errors import CallveilError, ConfigError, MetadataError, RefusedError
 
-EXIT_OK, EXIT_ERROR, EXIT_CONFIG, EXIT_SOME_FAILED, EXIT_REFUSED = 0, 1, 2, 3, 4
+EXIT_OK, EXIT_ERROR, EXIT_CONFIG, EXIT_SOME_FAILED, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 console = Console()
 errors = Console(stderr=True)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from callveil.cli.output import (
+    EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_REFUSED,
     EXIT_SOME_FAILED,
@@ -66,10 +67,14 @@ def process(
         def heard(job: Job, seconds: float) -> None:
             bar.update(audio, description=f"{job.audio.name}: {seconds:.0f} s heard")
 
-        for job, outcome in process_all(found.jobs, config, out, min(jobs, len(found.jobs) or 1), heard):
-            outcomes.append(outcome)
-            bar.advance(calls)
-            bar.update(audio, description=f"{job.audio.name}: {outcome.state}")
+        try:
+            for job, outcome in process_all(found.jobs, config, out, min(jobs, len(found.jobs) or 1), heard):
+                outcomes.append(outcome)
+                bar.advance(calls)
+                bar.update(audio, description=f"{job.audio.name}: {outcome.state}")
+        except KeyboardInterrupt:
+            errors.print(f"interrupted after {len(outcomes)} calls; nothing was left half-written")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
     if as_json:
         print_json(
             {"calls": [outcome_fields(outcome) for outcome in outcomes], "ignored_files": found.ignored}

@@ -55,8 +55,8 @@ class CallScore:
         call_id: The call.
         duration_s: Length in seconds.
         masks: What would be masked; empty when the call failed, so all of it counts as leaked.
-        wer: Of the words heard.
-        der: Of the speakers found.
+        wer: Of the words heard; of nothing where the truth has no turns.
+        der: Of the speakers found; of nothing where the truth has no turns.
         timings_s: Seconds of wall time per step.
         error: What failed; None when nothing did.
     """
@@ -131,8 +131,10 @@ def _score(
         call_id=truth.call_id,
         duration_s=heard.duration_s,
         masks=spans,
-        wer=score_wer(truth, heard.words, mixed=mixed),
-        der=score_der(true_segments(truth), heard.segments, collar_s=DER_COLLAR_S),
+        wer=score_wer(truth, heard.words, mixed=mixed) if truth.turns else _NO_WORDS,
+        der=score_der(true_segments(truth), heard.segments, collar_s=DER_COLLAR_S)
+        if truth.turns
+        else _NO_SPEECH,
         timings_s=timings_s,
     )
 
