@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,11 +82,19 @@ class _Bare:
                 calls.append((self, options))
                 return super().transcribe(audio, **options)
 
-        _, engine_options = _transcriber(profile)
+        weights, engine_options = _transcriber(profile)
         with patch.object(faster_whisper, "WhisperModel", Watched):
             engine = faster_whisper.build(engine_options, ModelFolder(load_config(profile).models))
         engine.transcribe(noise(), language=LANGUAGE, channel=0)
-        self._model, options = calls[0]
+        _, options = calls[0]
+        # Whole channels are heard one after the other, so each gets all cores.
+        self._model = WhisperModel(
+            str(weights),
+            device="cpu",
+            compute_type=engine_options.compute_type.value,
+            cpu_threads=os.cpu_count() or 1,
+            local_files_only=True,
+        )
         self._options = {**options, "language": LANGUAGE, "word_timestamps": True}
 
     def prepare(self, recording: Path) -> Any:
@@ -151,6 +160,10 @@ class _Heard:
     @property
     def name(self) -> str:
         return self._transcriber.name
+
+    @property
+    def n_parallel(self) -> int:
+        return self._transcriber.n_parallel
 
     def transcribe(self, audio: Audio, *, language: str | None, channel: int) -> Transcription:
         heard = self._transcriber.transcribe(audio, language=language, channel=channel)
