@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from callveil.kit import Kit
 from callveil.pipeline.stopwatch import Stopwatch
 from callveil.ports import AudioSource, Transcriber
+from callveil.stages.dtmf import find_dtmf
 from callveil.stages.resample import Resampler
 from callveil.stages.speech import find_speech, is_quiet, join_speech, measure_levels
 from callveil.stages.stretches import StretchCutter, Window, pack_windows
 from callveil.vocabulary.audio import Audio, ChannelSpeech
+from callveil.vocabulary.pii import Finding
 from callveil.vocabulary.transcript import SpeakerSegment, Transcription, Word
 
 OnProgress = Callable[[float], None]
@@ -30,6 +32,7 @@ class Heard:
         words: Of all channels.
         segments: Of the diarizer.
         speech: Speech of each channel's own.
+        tones: Where keys were pressed.
         quiet: Pauses, shape (n_frames, channels), frames of `speech.FRAME_S`.
         language: ISO 639-1 code, given or detected.
         n_samples: Samples per channel, at the recording's own rate.
@@ -39,6 +42,7 @@ class Heard:
     words: tuple[Word, ...]
     segments: tuple[SpeakerSegment, ...]
     speech: tuple[ChannelSpeech, ...]
+    tones: tuple[Finding, ...]
     quiet: NDArray[np.bool_]
     language: str
     n_samples: int
@@ -71,6 +75,7 @@ def listen(
     diarization = (kit.dual if recording.format.channels == 2 else kit.mono).start()
     words: list[Word] = []
     speech: list[tuple[ChannelSpeech, ...]] = []
+    tones: list[Finding] = []
     quiet: list[NDArray[np.bool_]] = []
     counter = _Counter(recording.blocks(until_s=until_s))
     for stretch in watch.each(
@@ -80,6 +85,7 @@ def listen(
             levels = measure_levels(stretch)
             speech.append(find_speech(levels))
             quiet.append(is_quiet(levels))
+            tones += find_dtmf(stretch)
         with watch("diarize"):
             diarization.push(stretch, speech[-1])
         with watch("transcribe"):
@@ -97,6 +103,7 @@ def listen(
         words=tuple(words),
         segments=segments,
         speech=join_speech(speech),
+        tones=tuple(tones),
         quiet=np.concatenate(quiet) if quiet else np.ones((0, recording.format.channels), np.bool_),
         language=language or "en",
         n_samples=counter.n_samples,

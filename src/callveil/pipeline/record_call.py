@@ -93,7 +93,7 @@ def redact(
     """
     with watch("find"):
         turns = attribute(heard.words, heard.segments, call.roles)
-        findings = kit.detector.find(turns, language=heard.language)
+        findings = (*kit.detector.find(turns, language=heard.language), *heard.tones)
         spans = plan_masks(
             findings, kit.mask_plan, quiet=heard.quiet, speech=heard.speech, duration_s=heard.duration_s
         )

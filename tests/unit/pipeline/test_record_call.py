@@ -208,6 +208,18 @@ def test_a_denial_after_publishing_deletes_where_nothing_is_locked(kit):
     assert keys(kit) == ["decisions/2026/11/23/c-1.json"]
 
 
+def test_keypad_tones_are_masked_though_nobody_speaks(kit):
+    source = recording()
+    time_s = np.arange(RATE_HZ) / RATE_HZ
+    source.audio.samples[20 * RATE_HZ : 21 * RATE_HZ, 1] += (
+        0.1 * (np.sin(2 * np.pi * 770 * time_s) + np.sin(2 * np.pi * 1336 * time_s))
+    ).astype(np.float32)
+    outcome = run(kit, source=source)
+    assert Entity.DTMF in {span.entity for span in outcome.masked}
+    masked, _ = soundfile.read(BytesIO(kit.store.get(PREFIX + "audio.flac")))
+    assert not masked[20 * RATE_HZ : 21 * RATE_HZ, 1].any()
+
+
 def test_the_certificate_tells_what_was_done(kit):
     outcome = run(kit)
     certificate = json.loads(kit.store.get(PREFIX + "certificate.json"))
