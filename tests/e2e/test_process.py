@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 DEMO = Path(__file__).parents[2] / "deploy" / "demo" / "calls"
+LONG_CALL = Path(__file__).parents[1] / "benchmarks" / "calls" / "dev_long1.flac"
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 
@@ -182,7 +183,9 @@ def test_an_interruption_leaves_nothing_half_written(tmp_path, sent):
         "-m",
         "callveil",
         "process",
-        str(DEMO / "card-payment.flac"),
+        str(shutil.copy(LONG_CALL, tmp_path / "long.flac")),
+        "--consent",
+        "granted",
         "--out",
         str(out),
     ]
@@ -193,7 +196,7 @@ def test_an_interruption_leaves_nothing_half_written(tmp_path, sent):
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(6)
+    time.sleep(8)
     running.send_signal(sent)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130

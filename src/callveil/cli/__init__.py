@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from callveil import __version__
-from callveil.cli import config, evaluate, models, process, report, show
+from callveil.cli import config, evaluate, interrupt, models, process, report, show
 from callveil.cli.output import EXIT_INTERRUPTED, fail
 from callveil.errors import CallveilError
 
@@ -49,15 +47,10 @@ app.add_typer(config.app, name="config")
 
 def main() -> None:
     """Run the command line; every expected error ends as one readable message and an exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt.install()
     try:
         app()
     except CallveilError as error:
         fail(error)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
-
-
-def _interrupt(_signum: int, _frame: FrameType | None) -> None:
-    # SIGTERM ends like Ctrl-C, so that the same clean-up runs.
-    raise KeyboardInterrupt

@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from callveil.cli import interrupt
 from callveil.cli.output import (
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -65,10 +66,12 @@ def process(
         audio = bar.add_task("audio", total=None, call="")
 
         def heard(job: Job, seconds: float) -> None:
+            interrupt.check()
             bar.update(audio, description=f"{job.audio.name}: {seconds:.0f} s heard")
 
         try:
             for job, outcome in process_all(found.jobs, config, out, min(jobs, len(found.jobs) or 1), heard):
+                interrupt.check()
                 outcomes.append(outcome)
                 bar.advance(calls)
                 bar.update(audio, description=f"{job.audio.name}: {outcome.state}")
