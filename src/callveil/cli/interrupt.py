@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from types import FrameType
 
 _asked = False
@@ -23,4 +24,5 @@ def check() -> None:
 def _interrupt(_signum: int, _frame: FrameType | None) -> None:
     global _asked
     _asked = True
+    sys.stderr.write("interrupted, cleaning up\n")
     raise KeyboardInterrupt
