@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,9 +68,11 @@ def find_jobs(paths: Sequence[Path], *, metadata: Path | None, flag: Flag | None
         replace: Passed on to the jobs.
 
     Raises:
-        MetadataError: A path does not exist, or `metadata` is given for more than one recording.
+        MetadataError: A path does not exist, `metadata` is given for more than one recording, or a
+            recording has several metadata files.
     """
     jobs: dict[Path, Job] = {}
+    beside: dict[Path, dict[str, list[Path]]] = {}
     orphans: list[Path] = []
     ignored = 0
     for path in paths:
@@ -88,12 +90,36 @@ def find_jobs(paths: Sequence[Path], *, metadata: Path | None, flag: Flag | None
         else:
             raise MetadataError(f"{path}: there is no such file or folder")
         for file in audio:
-            beside = metadata or file.with_suffix(".json")
-            found = beside if beside.is_file() else None
-            jobs[file] = Job(audio=file, metadata=found, flag=flag, replace=replace)
+            if file.parent not in beside:
+                beside[file.parent] = _metadata_by_stem(file.parent)
+            jobs[file] = Job(
+                audio=file,
+                metadata=metadata or _beside(file, beside[file.parent]),
+                flag=flag,
+                replace=replace,
+            )
     if metadata is not None and (len(jobs) != 1 or not metadata.is_file()):
         raise MetadataError("--metadata: names one existing file, for one recording")
     return Found(jobs=tuple(jobs[file] for file in sorted(jobs)), orphans=tuple(orphans), ignored=ignored)
+
+
+def _metadata_by_stem(folder: Path) -> dict[str, list[Path]]:
+    """Metadata files of a folder, however their suffix is written: a denial in call.JSON must be read.
+
+    What is there but is no readable file counts too, so that reading it fails the call.
+    """
+    found: dict[str, list[Path]] = {}
+    for path in folder.iterdir():
+        if path.suffix.lower() == ".json":
+            found.setdefault(path.stem, []).append(path)
+    return found
+
+
+def _beside(audio: Path, by_stem: Mapping[str, Sequence[Path]]) -> Path | None:
+    found = [path for path in by_stem.get(audio.stem, ()) if path != audio]
+    if len(found) > 1:
+        raise MetadataError(f"{audio.name}: has several metadata files beside it; one is allowed")
+    return found[0] if found else None
 
 
 def process(job: Job, kit: Kit, on_progress: OnProgress = lambda _: None) -> Outcome:

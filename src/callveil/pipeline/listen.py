@@ -35,7 +35,6 @@ class Heard:
         tones: Where keys were pressed.
         quiet: Pauses, shape (n_frames, channels), frames of `speech.FRAME_S`.
         language: ISO 639-1 code, given or detected.
-        n_samples: Samples per channel, at the recording's own rate.
         duration_s: Length of what was heard, in seconds.
     """
 
@@ -45,7 +44,6 @@ class Heard:
     tones: tuple[Finding, ...]
     quiet: NDArray[np.bool_]
     language: str
-    n_samples: int
     duration_s: float
 
 
@@ -106,7 +104,6 @@ def listen(
         tones=tuple(tones),
         quiet=np.concatenate(quiet) if quiet else np.ones((0, recording.format.channels), np.bool_),
         language=language or "en",
-        n_samples=counter.n_samples,
         duration_s=counter.n_samples / recording.format.rate_hz,
     )
 

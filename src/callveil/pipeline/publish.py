@@ -165,7 +165,9 @@ def published_already(call: Call, decision: ConsentDecision, kit: Kit, input_sha
         raise RefusedError(
             f"call {call.call_id}: another recording is published under this call id; --force takes its place"
         )
-    if earlier.keep_until_s != decision.keep_until_s:
+    # The certificate's seconds have three decimals.
+    kept_until_s = None if decision.keep_until_s is None else round(decision.keep_until_s, 3)
+    if earlier.keep_until_s != kept_until_s:
         return None
     return Outcome(call_id=call.call_id, state=State.SKIPPED, decision=decision, prefix=prefix)
 

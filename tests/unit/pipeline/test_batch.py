@@ -52,3 +52,15 @@ def test_a_path_that_is_not_there_is_named(folder, name):
 def test_metadata_that_is_not_there_is_refused(folder):
     with pytest.raises(MetadataError, match="--metadata"):
         find(folder / "b.FLAC", metadata=folder / "gone.json")
+
+
+def test_a_denial_in_upper_case_json_is_not_overlooked(folder):
+    (folder / "b.JSON").write_text('{"call_id": "b", "consent": "denied"}')
+    by_name = {job.audio.name: job for job in find(folder, flag=Flag.GRANTED).jobs}
+    assert by_name["b.FLAC"].metadata == folder / "b.JSON"
+
+
+def test_two_metadata_files_for_one_recording_are_refused(folder):
+    (folder / "a.JSON").write_bytes(b"x")
+    with pytest.raises(MetadataError, match=r"a\.wav"):
+        find(folder)

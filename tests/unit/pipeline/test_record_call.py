@@ -176,6 +176,12 @@ def test_a_second_run_skips_what_is_done(kit):
     assert Listener.heard_s == []
 
 
+def test_a_withdrawal_at_a_fraction_of_a_millisecond_is_skipped_too(kit):
+    withdrawn = answered(Flag.WITHDRAWN, withdrawn_at_s=12.00012)
+    run(kit, withdrawn)
+    assert run(kit, withdrawn).state is State.SKIPPED
+
+
 def test_force_redoes_it(kit):
     run(kit)
     assert run(kit, replace=True).state is State.PUBLISHED
