@@ -23,6 +23,7 @@ from callveil.errors import ConfigError
 from callveil.stages.mask_audio import AudioStyle
 from callveil.stages.mask_text import TextStyle
 from callveil.stages.plan_masks import OtherChannel
+from callveil.vocabulary.proof import VerifyScope
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -53,6 +54,24 @@ class DiarizerConfig(_Table):
         if self.mono.engine == "channels":
             raise ValueError("mono.engine: the channel map cannot tell speakers of one channel apart")
         return self
+
+
+class VerifyConfig(_Table):
+    """Who listens to the masked audio, to how much of it, and how often."""
+
+    listener: EngineConfig = Field(
+        default=EngineConfig(
+            engine="faster-whisper", options={"model": "whisper-tiny-en-ct2", "beam_size": 1}
+        ),
+        description="a transcriber engine, with another model or of another family than the transcriber",
+    )
+    scope: VerifyScope = Field(
+        default=VerifyScope.ALL,
+        description="all or near: all speech that is left, or what lies near masks, digits and unsure words",
+    )
+    max_rounds: int = Field(
+        default=5, ge=1, le=10, description="1 to 10 times the masked audio is heard before quarantine"
+    )
 
 
 class MaskingConfig(_Table):
@@ -143,6 +162,7 @@ class Profile(_Table):
         default=EngineConfig(engine="presidio"), description="an engine that finds personal data"
     )
     masking: MaskingConfig = MaskingConfig()
+    verify: VerifyConfig = VerifyConfig()
     consent: ConsentConfig = ConsentConfig()
     retention: RetentionConfig = RetentionConfig()
     limits: LimitsConfig = LimitsConfig()

@@ -49,6 +49,7 @@ class Kit:
         dual: Diarizer for recordings with two channels.
         mono: Diarizer for recordings with one channel.
         detector: Finds personal data.
+        listener: Hears the masked audio; never the transcriber's own model.
         store: Takes the result.
         clock: Tells the time.
         model_hashes: Model name to file to sha256, of the models in use so far.
@@ -61,6 +62,7 @@ class Kit:
     dual: Diarizer
     mono: Diarizer
     detector: EntityDetector
+    listener: Transcriber
     store: ObjectStore
     clock: Clock
     model_hashes: Callable[[], Mapping[str, Mapping[str, str]]] = field(default=lambda: {})
@@ -100,6 +102,7 @@ def build_kit(config: Config, location: str) -> Kit:
     profile = config.profile
     models = UsedModels(ModelFolder(config.models))
     engines = _Engines(config, models)
+    _check_listener(engines, config)
     return Kit(
         profile_name=config.name,
         profile=profile,
@@ -108,6 +111,7 @@ def build_kit(config: Config, location: str) -> Kit:
         dual=cast(Diarizer, engines.build("diarizer", profile.diarizer.dual, "diarizer.dual")),
         mono=LazyDiarizer(engines.prepare("diarizer", profile.diarizer.mono, "diarizer.mono")),
         detector=cast(EntityDetector, engines.build("detector", profile.detector)),
+        listener=cast(Transcriber, engines.build("transcriber", profile.verify.listener, "verify.listener")),
         store=open_store(location, config),
         clock=SystemClock(),
         model_hashes=models.hashes,
@@ -123,9 +127,26 @@ def check_config(config: Config) -> None:
     profile, engines = config.profile, _Engines(config, UsedModels(ModelFolder(config.models)))
     load_consent_rules(config.consent_rules)
     engines.options("transcriber", profile.transcriber, "transcriber")
+    engines.options("transcriber", profile.verify.listener, "verify.listener")
+    _check_listener(engines, config)
     engines.options("diarizer", profile.diarizer.dual, "diarizer.dual")
     engines.options("diarizer", profile.diarizer.mono, "diarizer.mono")
     engines.options("detector", profile.detector, "detector")
+
+
+def _check_listener(engines: _Engines, config: Config) -> None:
+    """A recogniser that heard nothing in the original proves nothing by hearing nothing in the masked audio.
+
+    Raises:
+        ConfigError: The listener is the transcriber's own model.
+    """
+    transcriber, listener = config.profile.transcriber, config.profile.verify.listener
+    ours = getattr(engines.options("transcriber", transcriber, "transcriber"), "model", None)
+    theirs = getattr(engines.options("transcriber", listener, "verify.listener"), "model", None)
+    if ours == theirs and (ours is not None or transcriber.engine == listener.engine):
+        raise ConfigError(
+            f"{config.source}: verify.listener: uses the transcriber's own model; allowed: another model"
+        )
 
 
 def engine_options(config: Config) -> dict[str, Any]:
@@ -136,6 +157,7 @@ def engine_options(config: Config) -> dict[str, Any]:
         "diarizer.dual": ("diarizer", profile.diarizer.dual),
         "diarizer.mono": ("diarizer", profile.diarizer.mono),
         "detector": ("detector", profile.detector),
+        "verify.listener": ("transcriber", profile.verify.listener),
     }
     return {
         f"{where}.options.{key}": value

@@ -53,6 +53,10 @@ _QUIET_SPEECH_DBFS = -50.0
 _NEAR_WORD_S = 0.4
 _PAUSE_IN_SPEECH_S = 0.3
 _UNHEARD_RUN_S = 1.5
+_SHORT_PIECE_S = 9.0
+_LONGEST_RUN = 5
+_LONGEST_NUMBER_RUN = 20
+_REPEATED_NUMBERS = frozenset("zero oh o one two three four five six seven eight nine".split())
 _NUMERALS = frozenset("0123456789%$£€")
 
 
@@ -143,14 +147,65 @@ def transcribe_in_windows(
         start_s = (audio.start_sample + first) / RATE_HZ
         spoken, segments = hear(window, spoken, numerals=numerals, skips_doubtful=True)
         found = _window_words(segments, window, start_s, channel)
-        if missed_s := unheard_s(window, found, start_s):
+        loops = loops_in(found)
+        if (missed_s := unheard_s(window, found, start_s)) or loops:
             _, segments = hear(window, spoken, numerals=Numerals.WRITTEN, skips_doubtful=False)
             again = _window_words(segments, window, start_s, channel)
-            if unheard_s(window, again, start_s) < missed_s:
+            if (loops_in(again), unheard_s(window, again, start_s)) < (loops, missed_s):
                 found = again
+        if loops_in(found) and len(window) > _SHORT_PIECE_S * RATE_HZ:
+            found = _in_pieces(window, hear, spoken, numerals, start_s, channel)
         words += found
     words.sort(key=lambda word: (word.start_s, word.end_s))
     return Transcription(language=spoken or "en", words=tuple(words))
+
+
+def _in_pieces(
+    window: Samples, hear: Hear, language: str | None, numerals: Numerals, start_s: float, channel: int
+) -> list[Word]:
+    """Hear a window in short pieces: a loop then costs one of them, not all that follows it."""
+    words: list[Word] = []
+    for first, last in windows(window, longest_s=_SHORT_PIECE_S, shortest_s=_SHORT_PIECE_S / 3):
+        piece, piece_s = window[first:last], start_s + first / RATE_HZ
+        if not is_silent(piece):
+            _, segments = hear(piece, language, numerals=numerals, skips_doubtful=True)
+            words += _without_loops(_window_words(segments, piece, piece_s, channel))
+    return words
+
+
+def loops_in(words: Sequence[Word]) -> int:
+    """How many words only repeat the one before them, in runs that nobody says.
+
+    Spoken numbers repeat too ("triple oh, oh oh oh"), so a run must be longer than any of those.
+    """
+    return len(words) - len(_without_loops(words))
+
+
+def _without_loops(words: Sequence[Word]) -> list[Word]:
+    """Words without those of a loop; what was said there then counts as unheard."""
+    texts = [word.text.strip(" -.,").lower() for word in words]
+    kept: list[Word] = []
+    at = 0
+    while at < len(words):
+        period, times = max(
+            ((size, _times(texts, at, size)) for size in (1, 2, 3)), key=lambda p: p[0] * p[1]
+        )
+        numbers = all(text in _REPEATED_NUMBERS for text in texts[at : at + period])
+        if times > (_LONGEST_NUMBER_RUN if numbers else _LONGEST_RUN):
+            kept += words[at : at + period]
+            at += period * times
+        else:
+            kept.append(words[at])
+            at += 1
+    return kept
+
+
+def _times(texts: Sequence[str], at: int, size: int) -> int:
+    """How often the next few words are said in a row."""
+    first, times = texts[at : at + size], 1
+    while texts[at + times * size : at + (times + 1) * size] == first:
+        times += 1
+    return times if len(first) == size else 1
 
 
 def _window_words(
@@ -199,17 +254,21 @@ def frame_loudness(samples: Samples) -> NDArray[np.float64]:
     return loudness
 
 
-def windows(samples: Samples) -> list[tuple[int, int]]:
-    """Cut samples into windows of at most 28 s, each at the quietest moment of its last ten seconds.
+def windows(
+    samples: Samples, *, longest_s: float = LONGEST_WINDOW_S, shortest_s: float = _SHORTEST_WINDOW_S
+) -> list[tuple[int, int]]:
+    """Cut samples into windows, each at the quietest moment between the shortest and the longest cut.
 
     Args:
         samples: float32 at 16000 Hz, shape (n_samples,).
+        longest_s: Longest window in seconds.
+        shortest_s: Shortest window in seconds, but for the last one.
 
     Returns:
         First and last (exclusive) sample of each; together they are the stretch.
     """
     frame = int(_FRAME_S * RATE_HZ)
-    longest, shortest = int(LONGEST_WINDOW_S * RATE_HZ), int(_SHORTEST_WINDOW_S * RATE_HZ)
+    longest, shortest = int(longest_s * RATE_HZ), int(shortest_s * RATE_HZ)
     cuts = [0]
     while len(samples) - cuts[-1] > longest:
         first = cuts[-1] + shortest

@@ -23,13 +23,13 @@ from callveil.evaluation.wer import WerScore, score_wer
 from callveil.kit import Kit
 from callveil.pipeline.batch import AUDIO_SUFFIXES
 from callveil.pipeline.listen import Heard, listen
-from callveil.pipeline.record_call import redact
+from callveil.pipeline.redact import redact
 from callveil.pipeline.stopwatch import Stopwatch
 from callveil.ports import AudioSource
-from callveil.stages.mask_audio import mask_audio
 from callveil.vocabulary.audio import Audio, AudioFormat
 from callveil.vocabulary.call import Call, Party, Role
 from callveil.vocabulary.pii import MaskSpan
+from callveil.vocabulary.proof import Verification, VerifyResult
 
 DER_COLLAR_S = 0.25
 """As in the NIST evaluations of telephone speech."""
@@ -55,6 +55,7 @@ class CallScore:
         call_id: The call.
         duration_s: Length in seconds.
         masks: What would be masked; empty when the call failed, so all of it counts as leaked.
+        verification: What the second recogniser still heard; None when the call failed.
         wer: Of the words heard; of nothing where the truth has no turns.
         der: Of the speakers found; of nothing where the truth has no turns.
         timings_s: Seconds of wall time per step.
@@ -64,6 +65,7 @@ class CallScore:
     call_id: str
     duration_s: float
     masks: tuple[MaskSpan, ...] = ()
+    verification: Verification | None = None
     wer: WerScore = _NO_WORDS
     der: DerScore = _NO_SPEECH
     timings_s: Mapping[str, float] = field(default_factory=dict)
@@ -116,33 +118,34 @@ def _evaluate(labelled: LabelledCall, kit: Kit, *, mono: bool) -> CallScore:
         recording = _Mono(recording) if mixed else recording
         call = _call(truth, recording.format.channels)
         heard = listen(recording, kit, language="en", until_s=None, watch=watch, on_progress=lambda _: None)
-        _, spans = redact(heard, call, kit, watch)
-        _mask(recording, spans, kit, watch)
+        with redact(recording, heard, call, kit, watch, until_s=None) as redaction:
+            spans, verification = redaction.spans, redaction.verification
     except CallveilError as error:
         return CallScore(call_id=truth.call_id, duration_s=truth.duration_s, error=str(error))
-    return _score(truth, heard, spans, watch, mixed=mixed or recording.format.channels == 1)
+    return _score(truth, heard, spans, verification, watch, mixed=mixed or recording.format.channels == 1)
 
 
 def _score(
-    truth: TruthCall, heard: Heard, spans: tuple[MaskSpan, ...], watch: Stopwatch, *, mixed: bool
+    truth: TruthCall,
+    heard: Heard,
+    spans: tuple[MaskSpan, ...],
+    verification: Verification,
+    watch: Stopwatch,
+    *,
+    mixed: bool,
 ) -> CallScore:
     timings_s = watch.seconds
     return CallScore(
         call_id=truth.call_id,
         duration_s=heard.duration_s,
         masks=spans,
+        verification=verification,
         wer=score_wer(truth, heard.words, mixed=mixed) if truth.turns else _NO_WORDS,
         der=score_der(true_segments(truth), heard.segments, collar_s=DER_COLLAR_S)
         if truth.turns
         else _NO_SPEECH,
         timings_s=timings_s,
     )
-
-
-def _mask(recording: AudioSource, spans: Sequence[MaskSpan], kit: Kit, watch: Stopwatch) -> None:
-    for block in watch.each("decode", recording.blocks()):
-        with watch("mask"):
-            mask_audio(block, spans, kit.profile.masking.audio)
 
 
 def _call(truth: TruthCall, channels: int) -> Call:
@@ -182,6 +185,8 @@ class Summary:
         der: Speakers, with a collar of `DER_COLLAR_S`.
         real_time_factor: Per step, seconds of wall time per second of audio; "total" of all steps.
         failed: Calls that failed, and why.
+        quarantined: Calls in which the second recogniser heard personal data after the last round. They are
+            scored like the others, though nothing of them would be published.
     """
 
     spans: SpanScore
@@ -189,6 +194,7 @@ class Summary:
     der: DerScore
     real_time_factor: Mapping[str, float]
     failed: Mapping[str, str]
+    quarantined: tuple[str, ...] = ()
 
 
 def summarise(calls: Sequence[LabelledCall], scores: Sequence[CallScore], *, mono: bool) -> Summary:
@@ -214,6 +220,11 @@ def summarise(calls: Sequence[LabelledCall], scores: Sequence[CallScore], *, mon
         der=sum((score.der for score in scores), _NO_SPEECH),
         real_time_factor={step: round(total / duration_s, 4) for step, total in seconds.items()},
         failed={score.call_id: score.error for score in scores if score.error is not None},
+        quarantined=tuple(
+            score.call_id
+            for score in scores
+            if score.verification is not None and score.verification.result is not VerifyResult.CLEAN
+        ),
     )
 
 
@@ -253,6 +264,7 @@ def summary_fields(summary: Summary) -> dict[str, Any]:
         "der_collar_s": DER_COLLAR_S,
         "real_time_factor": dict(summary.real_time_factor),
         "failed": dict(summary.failed),
+        "quarantined": list(summary.quarantined),
         "leaks": [
             {**asdict(leak), "entity": leak.entity.value, "covered": round(leak.covered, 3)}
             for leak in spans.leaks

@@ -77,7 +77,7 @@ def listen(
     quiet: list[NDArray[np.bool_]] = []
     counter = _Counter(recording.blocks(until_s=until_s))
     for stretch in watch.each(
-        "decode", _stretches(counter, recording.format.rate_hz, recording.format.channels)
+        "decode", stretches_of(counter, recording.format.rate_hz, recording.format.channels)
     ):
         with watch("speech"):
             levels = measure_levels(stretch)
@@ -92,7 +92,7 @@ def listen(
                 for own in speech[-1]
                 for window in pack_windows(stretch, own.channel, own.islands)
             ]
-            language, found = _transcribe(windows, kit.transcriber, language)
+            language, found = hear_windows(windows, kit.transcriber, language)
             words += found
         on_progress(stretch.end_s)
     with watch("diarize"):
@@ -108,10 +108,22 @@ def listen(
     )
 
 
-def _transcribe(
+def hear_windows(
     windows: Sequence[tuple[Window, int]], transcriber: Transcriber, language: str | None
 ) -> tuple[str | None, list[Word]]:
-    """Hear windows, several at a time where the engine can; the first one alone tells an unknown language."""
+    """Hear windows, several at a time where the engine can; the first one alone tells an unknown language.
+
+    Args:
+        windows: With their channels.
+        transcriber: The engine.
+        language: ISO 639-1 code; None to detect it.
+
+    Returns:
+        The language, and the words in call time.
+
+    Raises:
+        EngineError: The engine failed.
+    """
 
     def hear(part: tuple[Window, int], language: str | None) -> Transcription:
         window, channel = part
@@ -140,7 +152,14 @@ class _Counter:
             yield block
 
 
-def _stretches(blocks: Iterable[Audio], rate_hz: int, channels: int) -> Iterator[Audio]:
+def stretches_of(blocks: Iterable[Audio], rate_hz: int, channels: int) -> Iterator[Audio]:
+    """A recording at the engines' rate, cut at its pauses into stretches of 90 to 120 s.
+
+    Args:
+        blocks: The recording in order.
+        rate_hz: Its rate.
+        channels: Its number of channels.
+    """
     resampler, cutter = Resampler(rate_hz=rate_hz, channels=channels), StretchCutter()
     for block in blocks:
         for resampled in resampler.push(block):

@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from callveil import __version__
-from callveil.adapters.masked_audio_file import MaskedFlacWriter
 from callveil.errors import NotFoundError, RefusedError
 from callveil.kit import Kit
+from callveil.pipeline.redact import Redaction
 from callveil.pipeline.stopwatch import Stopwatch
-from callveil.ports import AudioSource
 from callveil.stages.documents.captions import captions_vtt
 from callveil.stages.documents.certificate import (
-    AudioFacts,
     CertificateFacts,
     EngineUsed,
     certificate_json,
     decision_json,
+    quarantine_json,
 )
 from callveil.stages.documents.transcript import transcript_json
 from callveil.stages.documents.vcon import VconFacts, vcon_json
-from callveil.stages.mask_audio import mask_audio
 from callveil.stages.retention_tags import call_prefix, decision_key, retention_tags
 from callveil.vocabulary.call import Call
 from callveil.vocabulary.consent import Action, ConsentDecision
-from callveil.vocabulary.pii import MaskSpan
 from callveil.vocabulary.recording import (
     MaskedDocument,
     MaskedFile,
@@ -41,7 +35,6 @@ from callveil.vocabulary.recording import (
     RetentionTags,
     State,
 )
-from callveil.vocabulary.transcript import MaskedTurn
 
 _MEDIA_TYPES = {
     Part.AUDIO: "audio/flac",
@@ -53,14 +46,6 @@ _MEDIA_TYPES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MaskedRecording:
-    """The masked audio of a call, in a file, with its format."""
-
-    file: MaskedFile
-    facts: AudioFacts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Redacted:
     """A call without its personal data, ready to publish.
 
@@ -69,46 +54,14 @@ class Redacted:
         decision: Of the consent gate.
         input_sha256: SHA-256 of the original file, in hex.
         language: ISO 639-1 code.
-        turns: Masked transcript.
-        spans: Masked stretches.
-        audio: Masked audio.
+        redaction: Masked audio and transcript, and their proof.
     """
 
     call: Call
     decision: ConsentDecision
     input_sha256: str
     language: str
-    turns: Sequence[MaskedTurn]
-    spans: tuple[MaskSpan, ...]
-    audio: MaskedRecording
-
-
-@contextmanager
-def mask_recording(
-    recording: AudioSource, spans: Sequence[MaskSpan], decision: ConsentDecision, kit: Kit, watch: Stopwatch
-) -> Iterator[MaskedRecording]:
-    """Decode the recording once more and write it masked to a file that lives as long as this context.
-
-    Args:
-        recording: The call.
-        spans: Its masked stretches.
-        decision: Says up to which second it is kept.
-        kit: For the profile.
-        watch: Takes the time.
-    """
-    style = kit.profile.masking.audio
-    with TemporaryDirectory(prefix="callveil-") as folder:
-        n_samples = 0
-        writer = MaskedFlacWriter(Path(folder) / Part.AUDIO.value, recording.format)
-        with writer:
-            for block in watch.each("decode", recording.blocks(until_s=decision.keep_until_s)):
-                n_samples += block.n_samples
-                with watch("mask"):
-                    writer.write(mask_audio(block, spans, style))
-        facts = AudioFacts(
-            rate_hz=recording.format.rate_hz, channels=recording.format.channels, n_samples=n_samples
-        )
-        yield MaskedRecording(file=writer.result, facts=facts)
+    redaction: Redaction
 
 
 def publish(redacted: Redacted, kit: Kit, watch: Stopwatch, *, replace: bool) -> Outcome:
@@ -125,7 +78,7 @@ def publish(redacted: Redacted, kit: Kit, watch: Stopwatch, *, replace: bool) ->
         StoreError: The store failed. Nothing is published.
     """
     call, decision = redacted.call, redacted.decision
-    duration_s = redacted.audio.facts.duration_s
+    duration_s = redacted.redaction.audio.facts.duration_s
     prefix, tags = call_prefix(call), _tags(redacted, kit)
     parts = _parts(redacted, kit, watch)
     locked = kit.profile.store.lock == "governance"
@@ -146,7 +99,8 @@ def publish(redacted: Redacted, kit: Kit, watch: Stopwatch, *, replace: bool) ->
         decision=decision,
         prefix=prefix,
         duration_s=duration_s,
-        masked=redacted.spans,
+        masked=redacted.redaction.spans,
+        verification=redacted.redaction.verification,
         timings_s=watch.seconds,
     )
 
@@ -165,9 +119,7 @@ def published_already(call: Call, decision: ConsentDecision, kit: Kit, input_sha
         raise RefusedError(
             f"call {call.call_id}: another recording is published under this call id; --force takes its place"
         )
-    # The certificate's seconds have three decimals.
-    kept_until_s = None if decision.keep_until_s is None else round(decision.keep_until_s, 3)
-    if earlier.keep_until_s != kept_until_s:
+    if earlier.keep_until_s != _kept_until_s(decision):
         return None
     return Outcome(call_id=call.call_id, state=State.SKIPPED, decision=decision, prefix=prefix)
 
@@ -189,6 +141,40 @@ def keep_nothing(call: Call, decision: ConsentDecision, kit: Kit, input_sha256: 
     kit.store.put_decision(decision_key(call), record)
     state = State.HELD if decision.action is Action.HOLD else State.DISCARDED
     return Outcome(call_id=call.call_id, state=state, decision=decision)
+
+
+def quarantine(redacted: Redacted, kit: Kit, watch: Stopwatch) -> Outcome:
+    """Write the record of a call that could not be proven clean; nothing of it is published.
+
+    An earlier recording of this call that was proven stays, unless a withdrawal has since shortened it.
+
+    Raises:
+        RefusedError: The earlier recording must go, but is under legal hold or locked.
+        StoreError: The store failed.
+    """
+    call, decision, verification = redacted.call, redacted.decision, redacted.redaction.verification
+    earlier = _earlier(kit, call_prefix(call))
+    if earlier is not None and earlier.keep_until_s != _kept_until_s(decision):
+        kit.store.delete_call(call_prefix(call))
+    record = quarantine_json(
+        call_id=call.call_id,
+        verification=verification,
+        decided_at=kit.clock.now(),
+        input_sha256=redacted.input_sha256,
+    )
+    kit.store.put_decision(decision_key(call), record)
+    return Outcome(
+        call_id=call.call_id,
+        state=State.QUARANTINED,
+        decision=decision,
+        verification=verification,
+        timings_s=watch.seconds,
+    )
+
+
+def _kept_until_s(decision: ConsentDecision) -> float | None:
+    """As it stands in a certificate, with three decimals."""
+    return None if decision.keep_until_s is None else round(decision.keep_until_s, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +201,7 @@ def _tags(redacted: Redacted, kit: Kit) -> RetentionTags:
         profile=kit.profile_name,
         policy=retention.policy,
         keep_days=retention.keep_days,
-        ended_at=redacted.call.started_at + timedelta(seconds=redacted.audio.facts.duration_s),
+        ended_at=redacted.call.started_at + timedelta(seconds=redacted.redaction.audio.facts.duration_s),
     )
 
 
@@ -223,11 +209,11 @@ def _parts(redacted: Redacted, kit: Kit, watch: Stopwatch) -> list[PublishedPart
     call = redacted.call
     with watch("write"):
         bodies: dict[Part, MaskedFile | MaskedDocument] = {
-            Part.AUDIO: redacted.audio.file,
+            Part.AUDIO: redacted.redaction.audio.file,
             Part.TRANSCRIPT: transcript_json(
-                call_id=call.call_id, language=redacted.language, turns=redacted.turns
+                call_id=call.call_id, language=redacted.language, turns=redacted.redaction.turns
             ),
-            Part.CAPTIONS: captions_vtt(redacted.turns),
+            Part.CAPTIONS: captions_vtt(redacted.redaction.turns),
             Part.VCON: vcon_json(_vcon_facts(redacted, kit)),
         }
         parts = [
@@ -240,13 +226,13 @@ def _parts(redacted: Redacted, kit: Kit, watch: Stopwatch) -> list[PublishedPart
 
 
 def _vcon_facts(redacted: Redacted, kit: Kit) -> VconFacts:
-    with redacted.audio.file.path.open("rb") as file:
+    with redacted.redaction.audio.file.path.open("rb") as file:
         sha512 = hashlib.file_digest(file, "sha512").hexdigest()
     return VconFacts(
         call=redacted.call,
         input_sha256=redacted.input_sha256,
-        turns=redacted.turns,
-        audio=redacted.audio.facts,
+        turns=redacted.redaction.turns,
+        audio=redacted.redaction.audio.facts,
         audio_sha512=sha512,
         created_at=kit.clock.now(),
     )
@@ -263,21 +249,27 @@ def _certificate_facts(
         profile=kit.profile_name,
         input_sha256=redacted.input_sha256,
         outputs=parts,
-        audio=redacted.audio.facts,
+        audio=redacted.redaction.audio.facts,
         decision=redacted.decision,
-        engines=_engines(kit, redacted.audio.facts.channels),
-        masked=redacted.spans,
+        engines=_engines(kit, redacted.redaction.audio.facts.channels),
+        masked=redacted.redaction.spans,
         plan=kit.mask_plan,
         audio_style=masking.audio,
         text_style=masking.text,
         timings_s=timings_s,
         created_at=kit.clock.now(),
+        verification=redacted.redaction.verification,
     )
 
 
 def _engines(kit: Kit, channels: int) -> list[EngineUsed]:
     diarizer = kit.dual if channels == 2 else kit.mono
-    named = {"transcriber": kit.transcriber.name, "diarizer": diarizer.name, "detector": kit.detector.name}
+    named = {
+        "transcriber": kit.transcriber.name,
+        "diarizer": diarizer.name,
+        "detector": kit.detector.name,
+        "listener": kit.listener.name,
+    }
     hashes = kit.model_hashes()
     return [
         EngineUsed(

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from callveil.kit import Kit
-from callveil.pipeline.listen import Heard, OnProgress, listen
-from callveil.pipeline.publish import Redacted, keep_nothing, mask_recording, publish, published_already
+from callveil.pipeline.listen import OnProgress, listen
+from callveil.pipeline.publish import Redacted, keep_nothing, publish, published_already, quarantine
+from callveil.pipeline.redact import redact
 from callveil.pipeline.stopwatch import Stopwatch
 from callveil.ports import AudioSource
-from callveil.stages.attribute import attribute
 from callveil.stages.consent_gate import decide_consent
-from callveil.stages.mask_text import mask_text
-from callveil.stages.plan_masks import plan_masks
 from callveil.vocabulary.call import Call
 from callveil.vocabulary.consent import Action
-from callveil.vocabulary.pii import MaskSpan
+from callveil.vocabulary.proof import VerifyResult
 from callveil.vocabulary.recording import Outcome
-from callveil.vocabulary.transcript import MaskedTurn
 
 
 def record_call(
@@ -38,7 +35,8 @@ def record_call(
         on_progress: Told the seconds of the call heard so far.
 
     Returns:
-        How it ended: published, held, discarded, or skipped because the same recording is published already.
+        How it ended: published, quarantined because it could not be proven clean, held, discarded, or
+        skipped because the same recording is published already.
 
     Raises:
         AudioError: The recording cannot be read.
@@ -66,35 +64,14 @@ def record_call(
     if decision.action is not Action.KEEP:
         return keep_nothing(call, decision, kit, input_sha256)
 
-    turns, spans = redact(heard, call, kit, watch)
-    with mask_recording(recording, spans, decision, kit, watch) as masked_audio:
+    with redact(recording, heard, call, kit, watch, until_s=decision.keep_until_s) as redaction:
         redacted = Redacted(
             call=call,
             decision=decision,
             input_sha256=input_sha256,
             language=heard.language,
-            turns=turns,
-            spans=spans,
-            audio=masked_audio,
+            redaction=redaction,
         )
+        if redaction.verification.result is not VerifyResult.CLEAN:
+            return quarantine(redacted, kit, watch)
         return publish(redacted, kit, watch, replace=replace)
-
-
-def redact(
-    heard: Heard, call: Call, kit: Kit, watch: Stopwatch
-) -> tuple[tuple[MaskedTurn, ...], tuple[MaskSpan, ...]]:
-    """Find the personal data in what was heard, and decide what is masked.
-
-    Returns:
-        The masked transcript, and the stretches of audio to mask.
-
-    Raises:
-        EngineError: The detector failed.
-    """
-    with watch("find"):
-        turns = attribute(heard.words, heard.segments, call.roles)
-        findings = (*kit.detector.find(turns, language=heard.language), *heard.tones)
-        spans = plan_masks(
-            findings, kit.mask_plan, quiet=heard.quiet, speech=heard.speech, duration_s=heard.duration_s
-        )
-        return mask_text(turns, findings, spans, kit.profile.masking.text), spans

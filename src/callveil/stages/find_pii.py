@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from callveil.stages.dialogue import Dialogue
@@ -25,6 +25,12 @@ _MOST_MISSING_S = 1.5
 _REPEAT_MIN_CHARS = 3
 _SIMILAR = 0.72
 _SIMILAR_MIN_CHARS = 6
+_MOST_SPREAD = 4
+_UNSURE = 0.5
+_UNSURE_COMPOUND = 0.8
+_BREATH_S = 0.4
+_QUESTION_S = 20.0
+_UNHEARD_GAP_S = 1.0
 _NO_NAME = COURTESY | FUNCTION_WORDS | FILLERS
 _TITLES = words("mr mrs ms miss missus mister miz dr doctor")
 _NO_REPEAT = frozenset({Entity.MEDICAL, Entity.CARD_EXPIRY})
@@ -55,6 +61,7 @@ def find_pii(
     allow: Sequence[str] = (),
     deny: Sequence[str] = (),
     deny_as: Entity = Entity.REFERENCE_NUMBER,
+    exempt: Sequence[Place] = (),
     enabled: frozenset[Entity] | None = None,
 ) -> tuple[Finding, ...]:
     """Decide on candidates and follow what they hold through the dialogue.
@@ -67,6 +74,7 @@ def find_pii(
         allow: Phrases that are never personal here (own company, own numbers), in any spoken form.
         deny: Phrases that always are.
         deny_as: Kind under which denied phrases are reported.
+        exempt: Places that hold nothing personal, such as the company's own numbers.
         enabled: Kinds to report; None for all.
 
     Returns:
@@ -78,7 +86,8 @@ def find_pii(
         if candidate.score >= thresholds.get(candidate.entity, threshold)
         and (enabled is None or candidate.entity in enabled)
     ]
-    allowed = [place for phrase in allow for place in _phrase_places(dialogue, phrase)]
+    allowed = [*exempt]
+    allowed += [place for phrase in allow for place in _phrase_places(dialogue, phrase)]
     kept = [candidate for candidate in sure if not _inside(candidate.place, allowed)]
     kept += [
         Candidate(place=place, entity=deny_as, score=1.0, detector="deny-list")
@@ -86,7 +95,32 @@ def find_pii(
         for place in _phrase_places(dialogue, phrase)
     ]
     kept += [c for c in _repeats(dialogue, kept) if not _inside(c.place, allowed)]
+    kept = [replace(c, place=_spread(dialogue.streams[c.place.stream], c.place)) for c in kept]
     return tuple(sorted(_findings(dialogue, kept), key=lambda finding: (finding.channel, finding.start_s)))
+
+
+def _spread(stream: Stream, place: Place) -> Place:
+    """Take in the unsure words beside a place: an unusual value is heard as several words, some right."""
+    start, stop, tokens = place.tokens.start, place.tokens.stop, stream.tokens
+    floor, ceiling = max(0, start - _MOST_SPREAD), min(len(tokens), stop + _MOST_SPREAD)
+    while start > floor and _belongs(tokens[start - 1], tokens[start], tokens[start - 1]):
+        start -= 1
+    while stop < ceiling and _belongs(tokens[stop - 1], tokens[stop], tokens[stop]):
+        stop += 1
+    return Place(stream=place.stream, tokens=range(start, stop))
+
+
+def _belongs(first: Token, second: Token, taken: Token) -> bool:
+    """Whether one of two neighbouring tokens is to be taken in because the other is personal data."""
+    if second.lead.startswith("-") and first.word != second.word and not first.trail:
+        return True
+    gap_s = second.start_s - first.end_s
+    if taken.probability == 0.0:
+        return gap_s < _UNHEARD_GAP_S
+    # Whisper writes what it does not know as a compound of words it does: "pre-event".
+    limit = _UNSURE_COMPOUND if taken.lead.startswith("-") else _UNSURE
+    unsure = taken.probability < limit and taken.text not in COURTESY
+    return unsure and gap_s < _BREATH_S and not first.trail
 
 
 def _findings(dialogue: Dialogue, candidates: Sequence[Candidate]) -> Iterator[Finding]:
@@ -199,13 +233,25 @@ def _values(dialogue: Dialogue, found: Sequence[Candidate]) -> _Values:
                 bare = token.text.removesuffix("'s")
                 if index in in_runs or bare in _NO_NAME or len(bare) < 3 or bare in _STREET_WORDS:
                     continue
-                spoken_as_is = candidate.entity in _LOWER_CASE and bare not in _EMAIL_WORDS and len(bare) >= 4
-                if (token.capital or spoken_as_is) and bare.isalpha():
+                spoken_as_is = bare not in _EMAIL_WORDS and len(bare) >= 4
+                said_before = not token.capital and bare in _said_by_others(dialogue, stream, token.start_s)
+                if (token.capital or spoken_as_is) and bare.isalpha() and not said_before:
                     words.setdefault(bare, candidate.entity)
     for text, entity in list(chars.items()):
         if text.isalpha() and len(text) >= 3:
             words.setdefault(text.lower(), Entity.PERSON if entity is Entity.PERSON else entity)
     return _Values(chars=chars, words=words)
+
+
+def _said_by_others(dialogue: Dialogue, stream: Stream, before_s: float) -> set[str]:
+    """Words of the question: in an answer they are no part of the secret."""
+    return {
+        token.text
+        for other in dialogue.streams
+        if other is not stream
+        for token in other.tokens
+        if before_s - _QUESTION_S < token.start_s < before_s
+    }
 
 
 def _runs_in(stream: Stream, tokens: range) -> list[Run]:
@@ -217,7 +263,7 @@ def _repeated_runs(stream: Stream, covered: set[int], values: Mapping[str, Entit
         if run.counts or len(run.text) < _REPEAT_MIN_CHARS or covered.issuperset(run.tokens):
             continue
         for text, entity in values.items():
-            if _same_value(run.text, text):
+            if _of_letters(run.text) == _of_letters(text) and _same_value(run.text, text):
                 yield Candidate(
                     place=Place(stream=stream.number, tokens=run.tokens),
                     entity=entity,
@@ -225,6 +271,11 @@ def _repeated_runs(stream: Stream, covered: set[int], values: Mapping[str, Entit
                     detector="repeat",
                 )
                 break
+
+
+def _of_letters(text: str) -> bool:
+    """True for a spelling, False for a number; a name is not found again in a number of the same length."""
+    return sum(char.isalpha() for char in text) * 2 > len(text)
 
 
 def _same_value(said: str, known: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
+from callveil.stages.unheard import INAUDIBLE
 from callveil.vocabulary.pii import Finding, MaskSpan
 from callveil.vocabulary.transcript import MaskedTurn, MaskedWord, Turn, Word
 
@@ -30,9 +31,11 @@ def mask_text(
         style: What to write instead.
 
     Returns:
-        The same turns; one replacement per run of masked words of a kind.
+        The same turns; one replacement per run of masked words of a kind. Speech without words is named only
+        where it is masked; elsewhere it is mostly noise.
     """
-    return tuple(_mask_turn(turn, findings, spans, style) for turn in turns)
+    masked = (_mask_turn(turn, findings, spans, style) for turn in turns)
+    return tuple(turn for turn in masked if turn.words)
 
 
 def _mask_turn(
@@ -41,6 +44,8 @@ def _mask_turn(
     masked: list[MaskedWord] = []
     for word in turn.words:
         entity = _entity(word, findings, spans)
+        if entity is None and word.text == INAUDIBLE:
+            continue
         if entity is None:
             text = word.text
         elif masked and masked[-1].entity == entity:

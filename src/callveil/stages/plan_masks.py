@@ -6,6 +6,7 @@ telephone speech. A mask therefore never ends before its padding, and goes on to
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from callveil.stages.speech import FRAME_S
 from callveil.vocabulary.audio import ChannelSpeech, Span
 from callveil.vocabulary.pii import Finding, MaskSpan
+from callveil.vocabulary.transcript import Word
 
 
 class OtherChannel(StrEnum):
@@ -50,6 +52,7 @@ def plan_masks(
     findings: Iterable[Finding],
     plan: MaskPlan,
     *,
+    words: Sequence[Word],
     quiet: NDArray[np.bool_],
     speech: Sequence[ChannelSpeech],
     duration_s: float,
@@ -59,6 +62,7 @@ def plan_masks(
     Args:
         findings: Of the call.
         plan: How far masks reach.
+        words: All words of the call; an edge never moves over the sound of another one.
         quiet: Pauses of the call, shape (n_frames, channels), frames of `speech.FRAME_S`.
         speech: Speech of each channel's own.
         duration_s: Length of the call.
@@ -66,7 +70,8 @@ def plan_masks(
     Returns:
         Stretches by channel and start, not overlapping, inside the call.
     """
-    padded = [_pad(finding, plan, quiet[:, finding.channel], duration_s) for finding in findings]
+    edges = {own.channel: _Edges(words, own.channel, quiet[:, own.channel]) for own in speech}
+    padded = [_pad(finding, plan, edges[finding.channel], duration_s) for finding in findings]
     if plan.other_channel is not OtherChannel.NEVER and len(speech) == 2:
         padded += [
             copy for span in padded for copy in _on_other_channel(span, plan, speech[1 - span.channel])
@@ -83,11 +88,13 @@ def plan_masks(
 
 
 _CROSSTALK = "crosstalk"
+_TOUCH_S = 0.02
+_MOST_SOUND_S = 1.5
 
 
-def _pad(finding: Finding, plan: MaskPlan, quiet: NDArray[np.bool_], duration_s: float) -> MaskSpan:
-    start_s = _snap(finding.start_s - plan.pad_before_s, -plan.snap_s, quiet)
-    end_s = _snap(finding.end_s + plan.pad_after_s, plan.snap_s, quiet)
+def _pad(finding: Finding, plan: MaskPlan, edges: _Edges, duration_s: float) -> MaskSpan:
+    start_s = edges.before(finding.start_s, plan)
+    end_s = edges.after(finding.end_s, plan)
     return MaskSpan(
         channel=finding.channel,
         start_s=round(max(0.0, start_s), 3),
@@ -98,14 +105,44 @@ def _pad(finding: Finding, plan: MaskPlan, quiet: NDArray[np.bool_], duration_s:
     )
 
 
-def _snap(edge_s: float, reach_s: float, quiet: NDArray[np.bool_]) -> float:
-    """Move an edge to the nearest pause in one direction; leave it where no pause is in reach."""
-    step = 1 if reach_s > 0 else -1
-    first = round(edge_s / FRAME_S)
-    for frame in range(first, first + round(reach_s / FRAME_S) + step, step):
-        if not 0 <= frame < len(quiet) or quiet[frame]:
-            return frame * FRAME_S if frame != first else edge_s
-    return edge_s
+class _Edges:
+    """Where masks of one channel may begin and end.
+
+    A recogniser is sure of the order of words and unsure of their times. So sound that goes on without a pause
+    beside a found word, up to the next word, is taken for a part of it.
+    """
+
+    def __init__(self, words: Sequence[Word], channel: int, quiet: NDArray[np.bool_]) -> None:
+        own = [word for word in words if word.channel == channel]
+        self._starts_s = sorted(word.start_s for word in own)
+        self._ends_s = sorted(word.end_s for word in own)
+        self._quiet = quiet
+
+    def before(self, start_s: float, plan: MaskPlan) -> float:
+        """Where a mask of a word that starts here begins."""
+        earlier = bisect_right(self._ends_s, start_s + _TOUCH_S)
+        floor_s = self._ends_s[earlier - 1] if earlier else 0.0
+        first_s = self._to_pause(start_s, max(floor_s, start_s - _MOST_SOUND_S), -1)
+        edge_s = min(first_s, start_s - plan.pad_before_s)
+        return self._to_pause(edge_s, edge_s - plan.snap_s, -1, or_stay=True)
+
+    def after(self, end_s: float, plan: MaskPlan) -> float:
+        """Where a mask of a word that ends here ends."""
+        later = bisect_left(self._starts_s, end_s - _TOUCH_S)
+        ceiling_s = self._starts_s[later] if later < len(self._starts_s) else len(self._quiet) * FRAME_S
+        last_s = self._to_pause(end_s, min(ceiling_s, end_s + _MOST_SOUND_S), 1)
+        edge_s = max(last_s, end_s + plan.pad_after_s)
+        return self._to_pause(edge_s, edge_s + plan.snap_s, 1, or_stay=True)
+
+    def _to_pause(self, edge_s: float, limit_s: float, step: int, *, or_stay: bool = False) -> float:
+        """Move an edge to the nearest pause before a limit; to the limit, or not at all, where there is none."""
+        first, last = round(edge_s / FRAME_S), round(limit_s / FRAME_S)
+        if (last - first) * step <= 0:
+            return edge_s
+        for frame in range(first, last + step, step):
+            if not 0 <= frame < len(self._quiet) or self._quiet[frame]:
+                return frame * FRAME_S if frame != first else edge_s
+        return edge_s if or_stay else limit_s
 
 
 def _on_other_channel(span: MaskSpan, plan: MaskPlan, other: ChannelSpeech) -> list[MaskSpan]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from callveil.vocabulary.consent import ConsentDecision
 from callveil.vocabulary.pii import MaskSpan
+from callveil.vocabulary.proof import Verification
 
 
 class Part(StrEnum):
@@ -74,6 +75,8 @@ class State(StrEnum):
     PUBLISHED = "published"
     HELD = "held"
     DISCARDED = "discarded"
+    QUARANTINED = "quarantined"
+    """Personal data could still be heard after masking, so nothing was published."""
     FAILED = "failed"
     SKIPPED = "skipped"
     """Done in an earlier run: same content, same call, same profile."""
@@ -90,6 +93,7 @@ class Outcome:
         prefix: Folder of the published call in the store, ending in "/"; None when nothing was published.
         duration_s: Length of the kept recording in seconds.
         masked: All masked stretches.
+        verification: What another recogniser heard of the masked audio; None when it never got that far.
         timings_s: Seconds of wall time per step.
         error: Code and sentence of what failed; None when nothing did.
     """
@@ -100,5 +104,6 @@ class Outcome:
     prefix: str | None = None
     duration_s: float = 0.0
     masked: tuple[MaskSpan, ...] = ()
+    verification: Verification | None = None
     timings_s: Mapping[str, float] = field(default_factory=dict)
     error: tuple[str, str] | None = None

@@ -30,11 +30,13 @@ from callveil.engines.presidio.pin import PinRecognizer
 from callveil.engines.presidio.rampart import RampartRecognizer
 from callveil.engines.presidio.reference import ReferenceRecognizer
 from callveil.engines.presidio.security_code import SecurityCodeRecognizer
+from callveil.engines.presidio.service_lines import is_service_line
 from callveil.errors import ConfigError, EngineError
 from callveil.ports import EntityDetector, ModelLookup
 from callveil.stages.cues import CuePattern
 from callveil.stages.dialogue import Dialogue
 from callveil.stages.find_pii import Candidate, find_pii
+from callveil.stages.speaker_stream import Place
 from callveil.vocabulary.pii import Entity, Finding
 from callveil.vocabulary.transcript import Turn
 
@@ -153,6 +155,11 @@ class PresidioDetector:
             threshold=self._options.threshold,
             allow=self._options.allow,
             deny=self._options.deny,
+            exempt=[
+                Place(stream=stream.number, tokens=run.tokens)
+                for stream, run in dialogue.runs()
+                if is_service_line(dialogue, stream, run)
+            ],
             enabled=self._enabled,
         )
 

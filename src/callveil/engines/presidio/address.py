@@ -43,8 +43,12 @@ _STATES = words(
     "texas utah vermont virginia washington wisconsin wyoming england scotland wales ireland ontario "
     "quebec"
 )
-_MISHEARD = words("of the and more a in on")
+_MISHEARD = words("of the and more a in on old new high low long little big good short back")
 _TO_STREET = 4
+_LONGEST_HOUSE_NUMBER = 6
+_READ_BACK_S = 60.0
+_MOST_CONFIRMED = 12
+_UNSURE = 0.6
 _MAX_TAIL = 14
 
 
@@ -64,6 +68,7 @@ class AddressRecognizer(DialogueRecognizer):
         r"they)(?: \w+){0,3} (?:send|deliver|ship|post|collect)",
         r"(?:i|we|he|she|they) (?:still )?(?:live|lives|lived|moved|reside) (?:at|on|in|to)|"
         r"my address|deliver(?:ed)? (?:it )?to|"
+        r"(?:wrong|right|flat|apartment|unit|door|house) (?:flat|apartment|unit|number|door)|"
         r"you live|street name|which (?:street|road|town|city)|(?:is it|still) at|what(?:'s| is) the street",
     )
 
@@ -79,6 +84,7 @@ class AddressRecognizer(DialogueRecognizer):
                 score = self._run_score(dialogue, stream, run)
                 if score:
                     yield Hit(place=Place(stream=stream.number, tokens=_with_lead(stream, run)), score=score)
+            yield from _confirmed(stream)
         for place in dialogue.answers(self.entity.value):
             yield from self._answer(dialogue.streams[place.stream], place)
 
@@ -111,6 +117,22 @@ class AddressRecognizer(DialogueRecognizer):
             yield Hit(place=Place(stream=stream.number, tokens=tokens), score=EXPECTED)
 
 
+def _confirmed(stream: Stream) -> Iterator[Hit]:
+    """What follows "are you still at": an address that the agent has on the screen."""
+    for index, token in enumerate(stream.tokens[:-2]):
+        follows = stream.tokens[index + 1]
+        if (token.text, follows.text) not in {("still", "at"), ("live", "at"), ("living", "at")}:
+            continue
+        sentence = stream.sentence(index)
+        tokens = range(index + 2, min(sentence.stop, index + 2 + _MOST_CONFIRMED))
+        telling = any(
+            _is_number(stream, at) or stream.tokens[at].capital or stream.tokens[at].probability < _UNSURE
+            for at in tokens
+        )
+        if telling:
+            yield Hit(place=Place(stream=stream.number, tokens=tokens), score=EXPECTED)
+
+
 def _looks_like_address(stream: Stream, tokens: range) -> bool:
     """A further sentence of an answer goes on with the address: capitals, numbers, few other words."""
     telling = sum(
@@ -129,22 +151,47 @@ def _streets(dialogue: Dialogue, stream: Stream) -> Iterator[range]:
     """House number, one to four words, "Road": and what follows up to the end of the address."""
     done = 0
     for run in stream.runs:
-        if run.tokens.start < done or run.counts or not 1 <= len(run.text) <= 6:
+        number = _house_number(stream, run)
+        if number.start < done or run.counts or not number:
             continue
-        at = run.tokens.stop
+        at = number.stop
         for index in range(at, min(at + _TO_STREET + 1, len(stream.tokens))):
             token = stream.tokens[index]
             if token.text in _STREETS and index > at:
                 stop = _tail(stream, index + 1)
-                start = _unit_before(stream, run.tokens.start)
+                start = _unit_before(stream, number.start)
                 done = stop
                 yield range(start, stop)
                 break
-            misheard = token.text in _MISHEARD and Entity.ADDRESS.value in dialogue.expected(
-                stream, run.tokens
+            misheard = token.text in _MISHEARD and (
+                Entity.ADDRESS.value in dialogue.expected(stream, run.tokens)
+                or _street_said(dialogue, stream, range(at, at + _TO_STREET + 1))
             )
             if stream.tokens[index - 1].ends_sentence or not (has_content(stream, index) or misheard):
                 break
+
+
+def _house_number(stream: Stream, run: Run) -> range:
+    """The tokens of a run that may be a house number: all of a short one, else those after the last comma."""
+    if len(run.text) <= _LONGEST_HOUSE_NUMBER:
+        return run.tokens
+    start = run.tokens.stop - 1
+    while start > run.tokens.start and not stream.tokens[start - 1].trail:
+        start -= 1
+    n_chars = sum(index >= start for _, index in run.chars)
+    return range(start, run.tokens.stop) if 1 <= n_chars <= _LONGEST_HOUSE_NUMBER else range(0)
+
+
+def _street_said(dialogue: Dialogue, stream: Stream, tokens: range) -> bool:
+    """The other party said a street of this kind before, so that this one may be read back."""
+    kinds = {token.text for token in stream.tokens[tokens.start : tokens.stop]} & _STREETS
+    start_s = stream.tokens[tokens.start].start_s
+    return any(
+        token.text in kinds and 0 < start_s - token.start_s < _READ_BACK_S
+        for other in dialogue.streams
+        if other is not stream
+        for token in other.tokens
+    )
 
 
 def _unit_before(stream: Stream, start: int) -> int:

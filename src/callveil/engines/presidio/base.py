@@ -33,6 +33,13 @@ _CLOCK_DIGITS = 4
 _MAX_OTHER_WORDS = 2
 _DAMAGED_CHARS = 3
 _SHORT_ANSWER_TOKENS = 7
+_UNSURE = 0.6
+_UNSURE_SHARE = 0.4
+_LOST = 0.1
+_TELLING_TOKENS = 4
+_CLEAR = 0.8
+_SURE = 0.8
+_MOST_GARBLED = 20
 _EVASIONS = (
     "i'm ", "i've ", "i'd ", "i'll ", "we ", "you ", "can ", "could ", "do ", "did ",
     "what ", "how ", "don't ", "let me",
@@ -49,6 +56,15 @@ _LETTER_SOUNDS = words(
 )
 """What a recogniser writes for a letter or digit in the middle of a spelling."""
 
+_SPELLING_REMARKS = (
+    "all one",
+    "all lower",
+    "lower case",
+    "with a capital",
+    "no space",
+    "all small",
+    "in capitals",
+)
 _NOT_CONTENT = COURTESY | FUNCTION_WORDS | FILLERS
 
 
@@ -131,7 +147,7 @@ class NumberRecognizer(DialogueRecognizer):
                     break
                 inside = content(stream, sentence)
                 if inside is not None:
-                    if self._is_value(stream, inside):
+                    if self._is_value(stream, inside) or self._is_garbled_value(stream, inside):
                         yield Hit(place=Place(stream=stream.number, tokens=inside), score=EXPECTED - 0.1)
                     break
 
@@ -146,6 +162,13 @@ class NumberRecognizer(DialogueRecognizer):
         others = [index for index in tokens if index not in in_runs and has_content(stream, index)]
         n_chars = sum(len(run.text) for run in runs)
         return len(others) <= _MAX_OTHER_WORDS and n_chars >= max(self.shortest, 2)
+
+    def _is_garbled_value(self, stream: Stream, tokens: range) -> bool:
+        """Characters among words that the recogniser was unsure of."""
+        runs = [run for run in stream.runs if run.tokens.start in tokens]
+        if not runs or any(run.counts or run.leans or run.natural for run in runs):
+            return False
+        return garbled(stream, tokens) and len(tokens) <= _MOST_GARBLED
 
     def score(self, dialogue: Dialogue, stream: Stream, run: Run) -> float:
         """How surely a run is of this kind, 0 to 1."""
@@ -162,6 +185,8 @@ class NumberRecognizer(DialogueRecognizer):
                 return 0.0
             return self.alone(run)
         if run.leans and (not fits or len(run.text) <= _CLOCK_DIGITS):
+            return 0.0
+        if run.natural and not fits and len(run.digits) <= _CLOCK_DIGITS:
             return 0.0
         if fits:
             return EXPECTED_AND_FITS - 0.05 * expected.index(self.entity.value)
@@ -245,10 +270,17 @@ def widen(stream: Stream, tokens: range, within: range) -> range:
 
 
 def whole_answer(stream: Stream, tokens: range, *, longest: int) -> Iterator[range]:
-    """The content of an answer's sentences, as long as each is short and none evades."""
+    """The content of an answer's sentences, as long as each is short and none evades.
+
+    Words of the recogniser's own making count as content: it was asked for a value, and heard something.
+    """
     found = False
     for sentence in sentences(stream, tokens):
         inside = content(stream, sentence)
+        if garbled(stream, sentence) and len(sentence) <= longest:
+            inside = without_openers(stream, sentence)
+        elif found and inside is None and stream.words(sentence).startswith(_SPELLING_REMARKS):
+            inside = sentence
         if inside is None:
             continue
         if evades(stream, sentence):
@@ -261,8 +293,43 @@ def whole_answer(stream: Stream, tokens: range, *, longest: int) -> Iterator[ran
         yield inside
 
 
+def without_openers(stream: Stream, sentence: range) -> range:
+    """A sentence without the words that open an answer; all of it where it has no others."""
+    start = sentence.start
+    while start < sentence.stop - 1 and stream.tokens[start].text in _OPENERS:
+        start += 1
+    return range(start, sentence.stop)
+
+
+def garbled(stream: Stream, tokens: range) -> bool:
+    """True where the recogniser was so unsure that its words say little about what was said."""
+    words = [stream.tokens[index] for index in tokens]
+    unsure = [word for word in words if word.probability < _UNSURE]
+    if not any(word.text not in COURTESY | FILLERS for word in unsure):
+        return False
+    return len(unsure) >= _UNSURE_SHARE * len(words) or min(w.probability for w in words) < _LOST
+
+
+def harmless(stream: Stream, sentence: range) -> bool:
+    """True for a clearly heard sentence of common words, which answers nothing: "send it to my sister"."""
+    words = [stream.tokens[index] for index in sentence]
+    if len(words) < _TELLING_TOKENS or any(run.tokens.start in sentence for run in stream.runs):
+        return False
+    mean = sum(word.probability for word in words) / len(words)
+    rare = [
+        word for word in words[1:] if word.capital and word.text not in {"i", "i'm", "i'll", "i've", "i'd"}
+    ]
+    common = sum(word.text in _NOT_CONTENT for word in words)
+    surely = all(word.probability >= _SURE or word.text in _NOT_CONTENT for word in words)
+    return mean >= _CLEAR and surely and not rare and common >= len(words) / 2
+
+
 def evades(stream: Stream, sentence: range) -> bool:
     """True for a sentence that gives no answer: a question back, "I don't know", "I moved"."""
+    if garbled(stream, sentence):
+        return False
+    if harmless(stream, sentence):
+        return True
     if "?" in stream.tokens[sentence.stop - 1].trail:
         return True
     words = [stream.tokens[index].text for index in sentence]

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from callveil.engines.presidio.base import EXPECTED, DialogueRecognizer, Hit, content, evades, sentences
+from callveil.engines.presidio.base import (
+    EXPECTED,
+    DialogueRecognizer,
+    Hit,
+    content,
+    evades,
+    garbled,
+    sentences,
+    without_openers,
+)
 from callveil.stages.cues import CuePattern, cues
 from callveil.stages.dialogue import Dialogue
 from callveil.stages.speaker_stream import Place, Stream
@@ -14,6 +23,7 @@ from callveil.vocabulary.pii import Entity
 
 _SIGNS = words("at dot underscore com org net co uk gmail yahoo hotmail outlook hyphen dash")
 _SHORT_ANSWER = 8
+_MOST_GARBLED = 25
 
 
 class EmailRecognizer(DialogueRecognizer):
@@ -49,6 +59,8 @@ class EmailRecognizer(DialogueRecognizer):
             dotted = any("." in stream.tokens[index].lead for index in sentence)
             if evades(stream, sentence) and not signs:
                 return
+            if garbled(stream, sentence) and len(sentence) <= _MOST_GARBLED:
+                inside = without_openers(stream, sentence)
             if signs >= 2 or dotted or (number == 0 and len(inside) <= _SHORT_ANSWER):
                 yield Hit(place=Place(stream=stream.number, tokens=inside), score=EXPECTED + 0.1)
             elif number:

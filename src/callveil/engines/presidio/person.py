@@ -15,6 +15,8 @@ from callveil.engines.presidio.base import (
     DialogueRecognizer,
     Hit,
     evades,
+    garbled,
+    harmless,
     has_content,
     sentences,
     short_answer,
@@ -63,6 +65,10 @@ _INTRODUCTIONS = tuple(
     ]
 )
 _SURE_INTRODUCTIONS = frozenset({("my", "name", "is"), ("my", "name's"), ("surname", "is"), ("surname's",)})
+_RELATIONS = words(
+    "partner wife husband son daughter mother father mum mom dad brother sister boyfriend girlfriend fiance "
+    "fiancee uncle aunt nephew niece cousin neighbour neighbor friend colleague manager landlord"
+)
 _COMPANY_WORDS = words(
     "bank energy insurance mutual telecom mobile hotel hotels airways airlines air outfitters ltd "
     "limited inc llc plc group company services service health clinic pharmacy care centre center union "
@@ -72,6 +78,7 @@ _COMPANY_WORDS = words(
 _MAX_NAME = 5
 _MAX_CHUNK = 6
 _MAX_CHUNKS = 4
+_MAX_GARBLED = 10
 _LONGEST_SPELLING = 40
 _NOT_NAMES = words(
     "monday tuesday wednesday thursday friday saturday sunday january february april june july august "
@@ -93,6 +100,7 @@ class PersonRecognizer(DialogueRecognizer):
         r"we)(?: \w+)? (?:speaking|talking|spoke|speak|have)(?: (?:with|to))?",
         r"(?:who|whom|know who) i spoke to|and you are|who's (?:calling|speaking|this)|"
         r"who is (?:calling|speaking|this)|whose name",
+        r"how (?:are|do|did|would|is|was) (?:you|i|we|it|that|he|she) (?:spell|spelling|spelled|spelt)|"
         r"(?:spell|spelling) (?:the|your|his|her)(?: \w+)? ?(?:name|surname)?|"
         r"card ?holder(?:'s)?(?: name)?|name as it(?: appears)?",
     )
@@ -122,7 +130,7 @@ class PersonRecognizer(DialogueRecognizer):
     def _spelled(self, dialogue: Dialogue, stream: Stream) -> Iterator[Hit]:
         for run in dialogue.runs_of(stream):
             letters = run.n_letters
-            if letters < 2 or len(run.digits) > 1:
+            if letters < 2 or len(run.digits) > 1 or run.leans:
                 continue
             expected = self.entity.value in dialogue.expected(stream, run.tokens)
             if expected or letters >= 4:
@@ -141,11 +149,15 @@ class PersonRecognizer(DialogueRecognizer):
         short = short_answer(stream, sentence)
         if chunks and short is not None and not _written_whole(stream, chunks):
             yield Hit(place=Place(stream=stream.number, tokens=short), score=EXPECTED)
+        elif garbled(stream, sentence) and len(sentence) <= _MAX_GARBLED:
+            yield Hit(place=Place(stream=stream.number, tokens=sentence), score=EXPECTED)
 
     def _answer(self, stream: Stream, place: Place) -> Iterator[Hit]:
         """The first chunk with content, and further ones in capitals."""
         found = 0
         for sentence in sentences(stream, place.tokens):
+            if harmless(stream, sentence) and not _introduces(stream, sentence):
+                continue
             if evades(stream, sentence) and not _introduces(stream, sentence):
                 return
             chunks = list(_name_chunks(stream, sentence))
@@ -153,7 +165,8 @@ class PersonRecognizer(DialogueRecognizer):
                 yield from self._misheard(stream, sentence, chunks)
             for chunk in chunks:
                 capitals = sum(stream.tokens[index].capital for index in chunk)
-                if len(chunk) > _MAX_CHUNK or (found and capitals < len(chunk)):
+                goes_on = capitals == len(chunk) or garbled(stream, chunk)
+                if len(chunk) > _MAX_CHUNK or (found and not goes_on):
                     return
                 found += 1
                 score = EXPECTED_AND_FITS - 0.1 if capitals else EXPECTED
@@ -221,6 +234,8 @@ def _announced(stream: Stream) -> Iterator[tuple[range, float]]:
             yield known, 0.85
         elif token.text in _GREETINGS and following and len(following) <= 3 and _closes(stream, following):
             yield following, 0.6
+        elif related := _related(stream, index):
+            yield related, 0.6
         else:
             yield from _introduced(stream, index)
 
@@ -233,6 +248,16 @@ def _introduced(stream: Stream, index: int) -> Iterator[tuple[range, float]]:
             if following:
                 yield following, 0.8 if phrase in _SURE_INTRODUCTIONS else 0.5
             return
+
+
+def _related(stream: Stream, index: int) -> range | None:
+    """The name between commas after "my partner,", whatever its case: names are words too."""
+    token = stream.tokens[index]
+    if token.text not in _RELATIONS or index + 1 >= len(stream.tokens) or token.ends_sentence:
+        return None
+    name = stream.tokens[index + 1]
+    inside = token.trail and name.trail and has_content(stream, index + 1) and name.text.isalpha()
+    return range(index + 1, index + 2) if inside else None
 
 
 def _closes(stream: Stream, tokens: range) -> bool:
@@ -251,7 +276,13 @@ def _name_at(stream: Stream, start: int) -> range | None:
     while stop < min(start + _MAX_NAME, len(stream.tokens)):
         token = stream.tokens[stop]
         numeral = any(char.isdigit() for char in token.text)
-        if not token.capital or numeral or not has_content(stream, stop) or token.text in _NOT_NAMES:
+        if (
+            not token.capital
+            or token.text in {"a", "i"}
+            or numeral
+            or not has_content(stream, stop)
+            or token.text in _NOT_NAMES
+        ):
             break
         if stop == start and start and stream.tokens[start - 1].ends_sentence:
             break

@@ -14,6 +14,7 @@ from callveil.stages.mask_text import TextStyle
 from callveil.stages.plan_masks import MaskPlan
 from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.pii import MaskSpan
+from callveil.vocabulary.proof import Verification
 from callveil.vocabulary.recording import MaskedDocument, MaskedFile, Part, PublishedPart
 
 SCHEMA_VERSION = "1.0"
@@ -45,7 +46,7 @@ class EngineUsed:
     """One engine that took part.
 
     Attributes:
-        role: "transcriber", "diarizer" or "detector".
+        role: "transcriber", "diarizer", "detector" or "listener".
         name: As the engine names itself: "faster-whisper/whisper-base-ct2".
         files: Model files to their SHA-256 in hex; empty for an engine without a model.
     """
@@ -53,14 +54,6 @@ class EngineUsed:
     role: str
     name: str
     files: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
-    """Whether a second recogniser listened to the masked audio, and what it heard."""
-
-    result: str = "not_run"
-    rounds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +94,7 @@ class CertificateFacts:
     text_style: TextStyle
     timings_s: Mapping[str, float]
     created_at: datetime
-    verification: Verification = Verification()
+    verification: Verification
 
 
 def certificate_json(facts: CertificateFacts) -> MaskedDocument:
@@ -143,7 +136,7 @@ def certificate_json(facts: CertificateFacts) -> MaskedDocument:
             "other_channel": facts.plan.other_channel.value,
         },
         "masked_spans": [_span(span) for span in sorted(facts.masked, key=_place)],
-        "verify": {"result": facts.verification.result, "rounds": facts.verification.rounds},
+        "verify": _verification(facts.verification),
         "timings_s": {step: seconds(value) for step, value in facts.timings_s.items()},
     }
     return MaskedDocument(content=indented(document))
@@ -180,6 +173,45 @@ def decision_json(
         "input_sha256": input_sha256,
     }
     return indented(document)
+
+
+def quarantine_json(
+    *, call_id: str, verification: Verification, decided_at: datetime, input_sha256: str
+) -> bytes:
+    """Write the record of a call in which personal data could still be heard after masking.
+
+    Args:
+        call_id: The call.
+        verification: What was still heard.
+        decided_at: Aware UTC.
+        input_sha256: SHA-256 of the recording file in hex.
+
+    Returns:
+        JSON after schemas/decision.schema.json.
+    """
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "call_id": call_id,
+        "action": "quarantine",
+        "rule": "not_proven",
+        "reason": f"{verification.left} findings could still be heard after round {verification.rounds}",
+        "hold_until": None,
+        "decided_at": utc(decided_at),
+        "input_sha256": input_sha256,
+        "verify": _verification(verification),
+    }
+    return indented(document)
+
+
+def _verification(verification: Verification) -> dict[str, object]:
+    return {
+        "result": verification.result.value,
+        "scope": verification.scope.value,
+        "rounds": verification.rounds,
+        "heard_s": seconds(verification.heard_s),
+        "widened": verification.widened,
+        "left": verification.left,
+    }
 
 
 def _output_hashes(parts: Sequence[PublishedPart]) -> dict[str, str]:

@@ -19,6 +19,9 @@ _LOCAL_JOINERS = words("dot underscore dash hyphen plus point period minus slash
 _PHRASES = words("all one word lower lowercase case capital no spaces letter number digits then with")
 _STOP = (FUNCTION_WORDS - _PHRASES) | words("email e-mail mail address is")
 _MAX_LOCAL = 40
+_UNSURE = 0.5
+_MOST_MISHEARD = 6
+_BREATH_S = 0.5
 
 
 def find_emails(tokens: Sequence[Token]) -> tuple[range, ...]:
@@ -111,12 +114,29 @@ def _local_start(tokens: Sequence[Token], sign: int | None, floor: int) -> int |
         if spelled or token.text in _PHRASES or (token.text in FILLERS and token.text not in _STOP):
             start = index if spelled or token.text in _PHRASES else start
             continue
-        if (token.text in _STOP and not joined) or (token.ends_sentence and not joined and start < sign):
+        unsure = token.probability < _UNSURE
+        if (token.text in _STOP and not joined and not unsure) or (
+            token.ends_sentence and not joined and start < sign
+        ):
             break
-        if token.text in _STOP and joined and token.text not in {"me", "my", "the", "will"}:
+        if token.text in _STOP and joined and not unsure and token.text not in {"me", "my", "the", "will"}:
             break
         plain = 0 if joined else plain + 1
         if plain > 3:
             break
         start = index
+    if start == sign and "@" not in tokens[sign].text:
+        start = _breath_start(tokens, sign, floor)
     return start if start < sign or "@" in tokens[sign].text else None
+
+
+def _breath_start(tokens: Sequence[Token], sign: int, floor: int) -> int:
+    """Where the words right before the "at" begin: a name that was misheard as a part of the sentence."""
+    start = sign
+    while start > max(floor, sign - _MOST_MISHEARD):
+        before = tokens[start - 1]
+        if before.ends_sentence or tokens[start].start_s - before.end_s > _BREATH_S:
+            break
+        start -= 1
+    joined = any(token.text in _LOCAL_JOINERS or token.probability < _UNSURE for token in tokens[start:sign])
+    return start if joined else sign

@@ -186,6 +186,8 @@ def _connects(tokens: Sequence[Token], last: int, index: int, breaks: Callable[[
         return False
     unsure = len(between) == 1 and between[0].probability < _UNSURE
     glue = FILLERS | JOINERS | HOMOPHONES.keys() | {"again", "more"}
+    if words[-2:] in (["the", "number"], ["the", "letter"], ["the", "digit"]):
+        words = words[:-2]
     return unsure or all(word in glue for word in words)
 
 
@@ -214,8 +216,7 @@ def _edge(tokens: Sequence[Token], start: int) -> int:
     if (
         before is not None
         and before.text in {"for", "to", "too"}
-        and first.text.isdigit()
-        and len(first.text) >= 3
+        and ((first.text.isdigit() and len(first.text) >= 3) or _digit_by_digit(tokens, start))
         and not first.lead
         and not before.trail
         and not (start > 1 and tokens[start - 2].text in _BEFORE_TO)
@@ -223,6 +224,15 @@ def _edge(tokens: Sequence[Token], start: int) -> int:
     ):
         return start - 1
     return start
+
+
+def _digit_by_digit(tokens: Sequence[Token], start: int) -> bool:
+    """Three single digits from here on: "for zero three six"."""
+    return (
+        len(tokens) >= start + 3
+        and all(token.text in UNITS and not token.trail for token in tokens[start : start + 2])
+        and tokens[start + 2].text in UNITS
+    )
 
 
 def _times_in_a_row(tokens: Sequence[Token], start: int, stop: int) -> int:
