@@ -51,7 +51,8 @@ def verify(
     the content it had, and no other; the call lies in its own folder; audio header, tags and model files
     agree with it. Nothing is listened to.
 
-    Exit codes: 0 all intact; 2 wrong use; 3 something was altered, or nothing here proves that it was not.
+    Exit codes: 0 all intact; 1 no such call; 2 wrong use; 3 something was altered, or nothing here proves
+    that it was not.
     """
     if every == (call is not None) or (every and store is None):
         raise MetadataError("name a CALL with --store, or a FILE, or give --all with --store")
