@@ -30,6 +30,21 @@ _PROGRAMS = (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def signing_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A throw-away key signs in all tests and the programs they start; the user's own stays out of them."""
+    from callveil.adapters.signing_keys import KeyFolder
+    from callveil.testing import ManualClock
+
+    folder = tmp_path_factory.mktemp("keys")
+    KeyFolder(folder, ManualClock()).create()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CALLVEIL_KEYS_DIR", str(folder))
+        patch.delenv("CALLVEIL_SIGNING_KEY", raising=False)
+        patch.delenv("CALLVEIL_SIGNING_KEY_FILE", raising=False)
+        yield
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Server:
     """Where the S3 server is, and its keys."""

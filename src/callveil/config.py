@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from callveil.adapters.field_errors import field_errors
 from callveil.adapters.models import models_folder
 from callveil.adapters.resources import resource_folder
+from callveil.adapters.signing_keys import keys_folder
 from callveil.errors import ConfigError
 from callveil.stages.mask_audio import AudioStyle
 from callveil.stages.mask_text import TextStyle
@@ -175,10 +176,15 @@ class Secrets:
 
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
+    signing_key: SecretStr | None = None
 
 
 SECRET_VARIABLES: Mapping[str, str] = MappingProxyType(
-    {"s3_access_key": "CALLVEIL_S3_ACCESS_KEY", "s3_secret_key": "CALLVEIL_S3_SECRET_KEY"}
+    {
+        "s3_access_key": "CALLVEIL_S3_ACCESS_KEY",
+        "s3_secret_key": "CALLVEIL_S3_SECRET_KEY",
+        "signing_key": "CALLVEIL_SIGNING_KEY",
+    }
 )
 
 
@@ -193,6 +199,7 @@ class Config:
         given: Keys the file sets, such as "masking.audio"; all others are defaults.
         consent_rules: File with the consent rules.
         models: Folder of the pulled models.
+        keys: Folder of the signing keys.
         secrets: From the environment.
     """
 
@@ -202,6 +209,7 @@ class Config:
     given: frozenset[str]
     consent_rules: Path
     models: Path
+    keys: Path
     secrets: Secrets = field(repr=False)
 
 
@@ -210,7 +218,7 @@ def load_config(profile: str = "default", environ: Mapping[str, str] = os.enviro
 
     Args:
         profile: Name of a shipped profile ("default"), or path of a TOML file.
-        environ: For secrets and the models folder.
+        environ: For secrets and the folders of models and keys.
 
     Raises:
         ConfigError: No such profile, or a key is misspelt, missing, of the wrong kind or out of range.
@@ -225,7 +233,8 @@ def load_config(profile: str = "default", environ: Mapping[str, str] = os.enviro
         given=frozenset(_leaves(table)),
         consent_rules=_rules_file(source, settings.consent.rules),
         models=models_folder(environ),
-        secrets=_read_secrets(environ),
+        keys=keys_folder(environ),
+        secrets=Secrets(**{name: read_secret(name, environ) for name in SECRET_VARIABLES}),
     )
 
 
@@ -289,20 +298,25 @@ def _rules_file(profile: Path, name: str) -> Path:
     raise ConfigError(f"{profile}: consent.rules: there is no such file; tried in order: {tried}")
 
 
-def _read_secrets(environ: Mapping[str, str]) -> Secrets:
-    found: dict[str, SecretStr | None] = {}
-    for name, variable in SECRET_VARIABLES.items():
-        value = environ.get(variable)
-        path = environ.get(f"{variable}_FILE")
-        if value is None and path is not None:
-            try:
-                value = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(
-                    f"{variable}_FILE: the file cannot be read: {type(error).__name__}"
-                ) from error
-        found[name] = SecretStr(value) if value else None
-    return Secrets(**found)
+def read_secret(name: str, environ: Mapping[str, str] = os.environ) -> SecretStr | None:
+    """Read a secret from its variable, or from the file that `<VARIABLE>_FILE` names; None when not set.
+
+    Args:
+        name: One of `SECRET_VARIABLES`.
+        environ: The environment.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    variable = SECRET_VARIABLES[name]
+    value = environ.get(variable)
+    path = environ.get(f"{variable}_FILE")
+    if value is None and path is not None:
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{variable}_FILE: the file cannot be read: {type(error).__name__}") from error
+    return SecretStr(value) if value else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,6 +345,7 @@ def explain(config: Config) -> tuple[Setting, ...]:
         state = "set" if getattr(config.secrets, name) else "not set"
         rows.append(Setting(key=f"secrets.{name}", value=state, origin=variable))
     rows.append(Setting(key="models", value=str(config.models), origin="CALLVEIL_MODELS_DIR or default"))
+    rows.append(Setting(key="keys", value=str(config.keys), origin="CALLVEIL_KEYS_DIR or default"))
     return tuple(sorted(rows, key=lambda row: row.key))
 
 

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from callveil import registry
 from callveil.adapters.audio_file import AudioLimits
 from callveil.adapters.consent_rules import load_consent_rules
+from callveil.adapters.ed25519 import Ed25519Signer
 from callveil.adapters.models import ModelFolder
+from callveil.adapters.signing_keys import KeyFolder
 from callveil.adapters.store_local import LocalStore
 from callveil.config import Config, EngineConfig, Profile, validate
 from callveil.errors import ConfigError
@@ -23,6 +27,7 @@ from callveil.ports import (
     EntityDetector,
     ModelLookup,
     ObjectStore,
+    Signer,
     Transcriber,
 )
 from callveil.stages.plan_masks import MaskPlan
@@ -52,6 +57,7 @@ class Kit:
         listener: Hears the masked audio; never the transcriber's own model.
         store: Takes the result.
         clock: Tells the time.
+        signer: Signs the certificates.
         model_hashes: Model name to file to sha256, of the models in use so far.
     """
 
@@ -65,6 +71,7 @@ class Kit:
     listener: Transcriber
     store: ObjectStore
     clock: Clock
+    signer: Signer
     model_hashes: Callable[[], Mapping[str, Mapping[str, str]]] = field(default=lambda: {})
 
     @property
@@ -89,7 +96,8 @@ class Kit:
 def build_kit(config: Config, location: str) -> Kit:
     """Build the kit of a profile.
 
-    The mono diarizer is loaded at the first mono call: most contact centres record two channels.
+    The mono diarizer is loaded at the first mono call: most contact centres record two channels. The signing
+    key is read at the first certificate: scoring labelled calls needs none.
 
     Args:
         config: Loaded profile.
@@ -114,6 +122,7 @@ def build_kit(config: Config, location: str) -> Kit:
         listener=cast(Transcriber, engines.build("transcriber", profile.verify.listener, "verify.listener")),
         store=open_store(location, config),
         clock=SystemClock(),
+        signer=LazySigner(lambda: open_signer(config)),
         model_hashes=models.hashes,
     )
 
@@ -164,6 +173,27 @@ def engine_options(config: Config) -> dict[str, Any]:
         for where, (role, engine) in tables.items()
         for key, value in engines.options(role, engine, where).model_dump(mode="json").items()
     }
+
+
+def open_signer(config: Config) -> Ed25519Signer:
+    """Open the signing key: that of the environment, else the active one of the key folder.
+
+    Raises:
+        ConfigError: There is none, or it may not be used; the message says what helps.
+    """
+    return signer_of(config.secrets.signing_key) or KeyFolder(config.keys, SystemClock()).signer()
+
+
+def signer_of(secret: SecretStr | None) -> Ed25519Signer | None:
+    """The signer of `CALLVEIL_SIGNING_KEY`; None when that is not set.
+
+    Raises:
+        ConfigError: It is no signing key.
+    """
+    if secret is None:
+        return None
+    pem = secret.get_secret_value().encode("utf-8", "replace")
+    return Ed25519Signer.from_pem(pem, "CALLVEIL_SIGNING_KEY")
 
 
 def open_store(location: str, config: Config) -> ObjectStore:
@@ -223,6 +253,28 @@ class UsedModels:
     def hashes(self) -> Mapping[str, Mapping[str, str]]:
         """Model name to file to sha256."""
         return dict(self._hashes)
+
+
+class LazySigner:
+    """A signer whose key is read when it is first needed."""
+
+    def __init__(self, build: Callable[[], Signer]) -> None:
+        self._build = build
+        self._signer: Signer | None = None
+
+    @property
+    def key_id(self) -> str:
+        """See `ports.Signer`; reads the key."""
+        return self._load().key_id
+
+    def sign(self, message: bytes) -> bytes:
+        """See `ports.Signer`; reads the key."""
+        return self._load().sign(message)
+
+    def _load(self) -> Signer:
+        if self._signer is None:
+            self._signer = self._build()
+        return self._signer
 
 
 class LazyDiarizer:

@@ -24,6 +24,25 @@ class Clock(Protocol):
         """The time now, aware UTC."""
 
 
+class Signer(Protocol):
+    """Who vouches for what is published."""
+
+    @property
+    def key_id(self) -> str:
+        """First 16 hex digits of the SHA-256 of the raw public key.
+
+        Raises:
+            ConfigError: There is no signing key.
+        """
+
+    def sign(self, message: bytes) -> bytes:
+        """Ed25519 signature of a message, 64 bytes (RFC 8032).
+
+        Raises:
+            ConfigError: There is no signing key.
+        """
+
+
 class AudioSource(Protocol):
     """A recording that can be read more than once, always with the same samples."""
 

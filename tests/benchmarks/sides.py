@@ -20,6 +20,7 @@ from callveil.kit import Kit, build_kit
 from callveil.pipeline.record_call import record_call
 from callveil.ports import Transcriber
 from callveil.stages.resample import ENGINE_RATE_HZ
+from callveil.testing import throw_away_signer
 from callveil.testing.builders import call, noise
 from callveil.vocabulary.audio import Audio
 from callveil.vocabulary.transcript import Transcription
@@ -131,7 +132,7 @@ class _Callveil:
     def __init__(self, profile: str, folder: Path) -> None:
         kit = build_kit(load_config(profile), str(folder))
         self._heard = _Heard(kit.transcriber)
-        self._kit: Kit = replace(kit, transcriber=self._heard)
+        self._kit: Kit = replace(kit, transcriber=self._heard, signer=throw_away_signer())
 
     def prepare(self, recording: Path) -> Path:
         return recording

@@ -111,6 +111,40 @@ def test_a_second_run_does_nothing_and_show_reads_the_result(demo):
     assert "[PERSON]" in shown.stdout
 
 
+def test_what_was_published_verifies_and_an_altered_byte_does_not(demo, tmp_path):
+    out, calls, _ = demo
+    done = callveil("verify", "--all", "--store", out, "--json")
+    assert done.returncode == 0, done.stdout
+    found = {call["call_id"]: call for call in json.loads(done.stdout)["calls"]}
+    assert {call["result"] for call in found.values()} == {"intact"}
+    assert found["demo-card-payment"]["notes"] == []  # every model file is known and right
+    copy = shutil.copytree(out / calls["demo-card-payment"]["prefix"], tmp_path / "copy")
+    audio = bytearray((copy / "audio.flac").read_bytes())
+    audio[len(audio) // 2] ^= 1
+    (copy / "audio.flac").write_bytes(audio)
+    done = callveil("verify", copy / "certificate.json")
+    assert done.returncode == 3
+    assert "audio.flac: content differs from the certificate" in done.stdout
+
+
+def test_without_a_key_nothing_is_heard_and_other_verbs_work(demo, tmp_path):
+    out, _, _ = demo
+    keyless = {"CALLVEIL_KEYS_DIR": str(tmp_path / "keys")}
+    done = callveil("process", DEMO, "--out", tmp_path / "out", **keyless)
+    assert done.returncode == 2
+    assert "callveil keys create" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert callveil("show", "demo-card-payment", "--store", out, **keyless).returncode == 0
+    assert callveil("report", out, "--out", tmp_path / "report.html", **keyless).returncode == 0
+    clip(tmp_path / "a.wav")
+    truth = {"call_id": "a", "duration_s": 12.0, "channels": {"0": "agent", "1": "customer"}}
+    (tmp_path / "a.json").write_text(
+        json.dumps({**truth, "turns": [], "pii": [], "optional": [], "benign": []})
+    )
+    assert callveil("evaluate", tmp_path, **keyless).returncode == 0
+    assert not (tmp_path / "keys").exists()
+
+
 def test_the_report_is_one_file_about_all_calls(demo, tmp_path):
     out, calls, _ = demo
     page = tmp_path / "report.html"
@@ -239,6 +273,10 @@ def test_a_call_goes_to_a_real_bucket_with_tags_and_a_lock(s3_server, s3_buckets
     done = callveil(*given, "--out", f"s3://{bucket}/e2e", "--json", **keys)
     assert done.returncode == 0, done.stderr
     (call,) = json.loads(done.stdout)["calls"]
+    assert (
+        callveil("verify", "--all", "--store", f"s3://{bucket}/e2e", "--profile", profile, **keys).returncode
+        == 0
+    )
     client = s3_server.client()
     key = f"e2e/{call['prefix']}audio.flac"
     assert client.get_object_tags(bucket, key)["callveil-profile"] == "centre"

@@ -87,7 +87,11 @@ def test_explain_tells_where_each_value_came_from(profile):
 def test_secrets_come_from_the_environment_and_are_never_shown(tmp_path):
     path = tmp_path / "secret"
     path.write_text("hush-hush\n")
-    environ = {"CALLVEIL_S3_ACCESS_KEY": "AKIAEXAMPLE", "CALLVEIL_S3_SECRET_KEY_FILE": str(path)}
+    environ = {
+        "CALLVEIL_S3_ACCESS_KEY": "AKIAEXAMPLE",
+        "CALLVEIL_S3_SECRET_KEY_FILE": str(path),
+        "CALLVEIL_SIGNING_KEY_FILE": str(path),
+    }
     config = load_config("default", environ=environ)
     assert config.secrets.s3_secret_key is not None
     assert config.secrets.s3_secret_key.get_secret_value() == "hush-hush"

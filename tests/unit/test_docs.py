@@ -83,7 +83,8 @@ def test_every_engine_is_in_the_readme(role):
 
 
 @pytest.mark.parametrize(
-    "variable", [*SECRET_VARIABLES.values(), "CALLVEIL_MODELS_DIR", "CALLVEIL_MODELS_SOURCE"]
+    "variable",
+    [*SECRET_VARIABLES.values(), "CALLVEIL_KEYS_DIR", "CALLVEIL_MODELS_DIR", "CALLVEIL_MODELS_SOURCE"],
 )
 def test_every_environment_variable_is_in_the_readme(variable):
     assert f"`{variable}`" in README

@@ -92,7 +92,8 @@ def read_folder(folder: Path) -> dict[str, os.stat_result]:
         except (FileNotFoundError, NotADirectoryError):
             return {}
         try:
-            found = {name: os.stat(name, dir_fd=handle) for name in os.listdir(handle)}
+            # A link is itself: followed to nowhere it would look like a file that just went away.
+            found = {name: os.stat(name, dir_fd=handle, follow_symlinks=False) for name in os.listdir(handle)}
             if os.path.samestat(os.fstat(handle), folder.stat()):
                 return found
         except FileNotFoundError:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from callveil import __version__
-from callveil.cli import config, evaluate, interrupt, models, process, report, show
+from callveil.cli import config, evaluate, interrupt, keys, models, process, report, show, verify
 from callveil.cli.output import EXIT_INTERRUPTED, fail
 from callveil.errors import CallveilError
 
@@ -39,9 +39,11 @@ def _callveil(
 
 app.command("process")(process.process)
 app.command("show")(show.show)
+app.command("verify")(verify.verify)
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 
 

@@ -23,7 +23,7 @@ from callveil.cli.output import (
 )
 from callveil.config import load_config
 from callveil.errors import MetadataError
-from callveil.kit import check_config
+from callveil.kit import check_config, open_signer
 from callveil.pipeline.batch import Found, Job, find_jobs, process_all
 from callveil.vocabulary.consent import Flag
 from callveil.vocabulary.recording import Outcome, State
@@ -48,7 +48,8 @@ def process(
     """Redact recordings and write them to a store, if they may be kept.
 
     Each recording is paired with the metadata file of the same name (call.wav, call.json). Without metadata
-    and without --consent a call is held: nothing of it is written.
+    and without --consent a call is held: nothing of it is written. Certificates are signed: `callveil keys
+    create` makes the key.
 
     Exit codes: 0 all done; 2 wrong use or configuration, nothing was started; 3 some calls failed; 4 refused,
     consent let none of the calls be kept; 130 interrupted.
@@ -57,6 +58,7 @@ def process(
         raise MetadataError("--metadata and --consent: only one of them is allowed")
     config = load_config(profile)
     check_config(config)
+    open_signer(config)  # without a key nothing can be published, so nothing is heard
     found = find_jobs(paths, metadata=metadata, flag=consent, replace=force)
     if not found.jobs and not found.orphans:
         raise MetadataError("PATHS: no recording was found")

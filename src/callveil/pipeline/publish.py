@@ -74,6 +74,7 @@ def publish(redacted: Redacted, kit: Kit, watch: Stopwatch, *, replace: bool) ->
         replace: Take the place of an earlier recording of this call.
 
     Raises:
+        ConfigError: There is no signing key. Nothing is published.
         RefusedError: The call is published and `replace` is False, or it is under legal hold.
         StoreError: The store failed. Nothing is published.
     """
@@ -220,7 +221,7 @@ def _parts(redacted: Redacted, kit: Kit, watch: Stopwatch) -> list[PublishedPart
             PublishedPart(part=part, body=body, media_type=_MEDIA_TYPES[part])
             for part, body in bodies.items()
         ]
-    certificate = certificate_json(_certificate_facts(redacted, kit, parts, watch.seconds))
+    certificate = certificate_json(_certificate_facts(redacted, kit, parts, watch.seconds), kit.signer)
     media_type = _MEDIA_TYPES[Part.CERTIFICATE]
     return [*parts, PublishedPart(part=Part.CERTIFICATE, body=certificate, media_type=media_type)]
 

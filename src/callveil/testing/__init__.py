@@ -13,6 +13,7 @@ from callveil.testing.fakes import (
     MemorySource,
 )
 from callveil.testing.memory_store import MemoryStore
+from callveil.testing.signer import throw_away_signer
 
 __all__ = [
     "START",
@@ -25,6 +26,7 @@ __all__ = [
     "MemoryStore",
     "call",
     "noise",
+    "throw_away_signer",
     "tone",
     "turn",
     "words",

@@ -46,6 +46,11 @@ def test_a_folder_that_is_swapped_while_it_is_read_is_read_whole(tmp_path):
     assert wrong == []
 
 
+def test_a_link_to_nowhere_is_listed(tmp_path):
+    (tmp_path / "link").symlink_to("nowhere")
+    assert list(read_folder(tmp_path)) == ["link"]
+
+
 def test_removing_counts_files(tmp_path):
     make_folders(tmp_path / "a" / "b")
     (tmp_path / "a" / "x").touch()

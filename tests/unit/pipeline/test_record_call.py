@@ -22,6 +22,7 @@ from callveil.testing import (
     MemorySource,
     MemoryStore,
     call,
+    throw_away_signer,
     words,
 )
 from callveil.vocabulary.audio import Audio
@@ -73,6 +74,7 @@ def kit(request) -> Kit:
         detector=FakeDetector(findings=[finding]),
         store=MemoryStore(clock=ManualClock()),
         clock=ManualClock(),
+        signer=throw_away_signer(),
     )
 
 

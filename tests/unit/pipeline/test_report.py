@@ -23,7 +23,7 @@ from callveil.stages.documents.transcript import transcript_json
 from callveil.stages.mask_audio import AudioStyle
 from callveil.stages.mask_text import TextStyle
 from callveil.stages.plan_masks import MaskPlan
-from callveil.testing import START, MemoryStore, tone
+from callveil.testing import START, MemoryStore, throw_away_signer, tone
 from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.pii import Entity, MaskSpan
 from callveil.vocabulary.recording import MaskedDocument, MaskedFile, Part, PublishedPart
@@ -121,7 +121,9 @@ def publish(
         created_at=START,
     )
     certificate = PublishedPart(
-        part=Part.CERTIFICATE, body=certificate_json(facts), media_type="application/json"
+        part=Part.CERTIFICATE,
+        body=certificate_json(facts, throw_away_signer()),
+        media_type="application/json",
     )
     tags = {"callveil-call": call_id, "callveil-retention": "standard", "callveil-hold": "no"}
     store.publish(f"calls/2026/11/23/{call_id}/", [*parts, certificate], tags=tags, retain_until=None)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from callveil.errors import MetadataError
+from callveil.ports import Signer
 from callveil.stages.documents.forms import decision_fields, indented, seconds, utc
+from callveil.stages.documents.signature import signed_json
 from callveil.stages.mask_audio import AudioStyle
 from callveil.stages.mask_text import TextStyle
 from callveil.stages.plan_masks import MaskPlan
@@ -17,8 +19,11 @@ from callveil.vocabulary.pii import MaskSpan
 from callveil.vocabulary.proof import Verification
 from callveil.vocabulary.recording import MaskedDocument, MaskedFile, Part, PublishedPart
 
-SCHEMA_VERSION = "1.0"
-"""Of certificate.schema.json and decision.schema.json."""
+SCHEMA_VERSION = "1.1"
+"""Of certificate.schema.json."""
+
+DECISION_SCHEMA_VERSION = "1.0"
+"""Of decision.schema.json."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,14 +102,18 @@ class CertificateFacts:
     verification: Verification
 
 
-def certificate_json(facts: CertificateFacts) -> MaskedDocument:
+def certificate_json(facts: CertificateFacts, signer: Signer) -> MaskedDocument:
     """Write the certificate.
 
     Args:
         facts: What it says.
+        signer: Signs it.
 
     Returns:
         JSON after schemas/certificate.schema.json.
+
+    Raises:
+        ConfigError: There is no signing key.
     """
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -139,7 +148,7 @@ def certificate_json(facts: CertificateFacts) -> MaskedDocument:
         "verify": _verification(facts.verification),
         "timings_s": {step: seconds(value) for step, value in facts.timings_s.items()},
     }
-    return MaskedDocument(content=indented(document))
+    return MaskedDocument(content=signed_json(document, signer))
 
 
 def decision_json(
@@ -163,7 +172,7 @@ def decision_json(
         raise MetadataError("decision record: action is keep; allowed: hold, discard")
     fields = decision_fields(decision)
     document = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": DECISION_SCHEMA_VERSION,
         "call_id": call_id,
         "action": fields["action"],
         "rule": fields["rule"],

@@ -19,13 +19,14 @@ from callveil.stages.documents.certificate import (
 from callveil.stages.mask_audio import AudioStyle
 from callveil.stages.mask_text import TextStyle
 from callveil.stages.plan_masks import MaskPlan
-from callveil.testing import START
+from callveil.testing import START, throw_away_signer
 from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.pii import Entity, MaskSpan
 from callveil.vocabulary.recording import MaskedDocument, MaskedFile, Part, PublishedPart
 
 KEEP = ConsentDecision(action=Action.KEEP, rule="all_party", reason="Every party agreed.")
 SHA = "ab" * 32
+SIGNER = throw_away_signer()
 
 
 def schema(name):
@@ -72,7 +73,7 @@ FACTS = CertificateFacts(
 
 
 def test_certificate_follows_its_schema_and_says_what_was_done():
-    document = check(certificate_json(FACTS).content, "certificate")
+    document = check(certificate_json(FACTS, SIGNER).content, "certificate")
     assert document["audio"] == {"rate_hz": 8000, "channels": 2, "n_samples": 12001, "duration_s": 1.5}
     assert document["consent"]["action"] == "keep"
     assert document["verify"] == {"result": "not_run", "rounds": 0}
@@ -81,8 +82,15 @@ def test_certificate_follows_its_schema_and_says_what_was_done():
     assert document["engines"][0]["files"] == {"model.bin": SHA, "vocab.txt": SHA}
 
 
+def test_the_certificate_is_signed_by_the_signer():
+    document = check(certificate_json(FACTS, SIGNER).content, "certificate")
+    assert list(document)[-1] == "signature"
+    assert document["signature"]["key_id"] == SIGNER.key_id
+    assert document["schema_version"] == "1.1"
+
+
 def test_outputs_are_hashed_without_the_certificate_itself():
-    document = json.loads(certificate_json(FACTS).content)
+    document = json.loads(certificate_json(FACTS, SIGNER).content)
     assert document["outputs"] == {
         "audio.flac": "cd" * 32,
         "transcript.json": hashlib.sha256(b"{}").hexdigest(),
@@ -90,7 +98,7 @@ def test_outputs_are_hashed_without_the_certificate_itself():
 
 
 def test_spans_are_in_order_and_rounded():
-    spans = json.loads(certificate_json(FACTS).content)["masked_spans"]
+    spans = json.loads(certificate_json(FACTS, SIGNER).content)["masked_spans"]
     assert [(s["start_s"], s["score"]) for s in spans] == [(1.0, 0.333), (4.0, 0.85)]
 
 
@@ -100,12 +108,12 @@ def test_bytes_do_not_depend_on_the_order_of_outputs_spans_and_files():
         FACTS.engines[1],
     )
     other = replace(FACTS, outputs=FACTS.outputs[::-1], masked=FACTS.masked[::-1], engines=engines)
-    assert certificate_json(other).content == certificate_json(FACTS).content
+    assert certificate_json(other, SIGNER).content == certificate_json(FACTS, SIGNER).content
 
 
 def test_kept_up_to_a_withdrawal():
     facts = replace(FACTS, decision=replace(KEEP, keep_until_s=63.25))
-    document = check(certificate_json(facts).content, "certificate")
+    document = check(certificate_json(facts, SIGNER).content, "certificate")
     assert document["consent"]["keep_until_s"] == 63.25
 
 
