@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from callveil.engines.whisper_loops import loops_in, without_loops
 from callveil.errors import EngineError
 from callveil.vocabulary.audio import Audio
 from callveil.vocabulary.transcript import Transcription, Word
@@ -54,9 +55,6 @@ _NEAR_WORD_S = 0.4
 _PAUSE_IN_SPEECH_S = 0.3
 _UNHEARD_RUN_S = 1.5
 _SHORT_PIECE_S = 9.0
-_LONGEST_RUN = 5
-_LONGEST_NUMBER_RUN = 20
-_REPEATED_NUMBERS = frozenset("zero oh o one two three four five six seven eight nine".split())
 _NUMERALS = frozenset("0123456789%$£€")
 
 
@@ -169,43 +167,8 @@ def _in_pieces(
         piece, piece_s = window[first:last], start_s + first / RATE_HZ
         if not is_silent(piece):
             _, segments = hear(piece, language, numerals=numerals, skips_doubtful=True)
-            words += _without_loops(_window_words(segments, piece, piece_s, channel))
+            words += without_loops(_window_words(segments, piece, piece_s, channel))
     return words
-
-
-def loops_in(words: Sequence[Word]) -> int:
-    """How many words only repeat the one before them, in runs that nobody says.
-
-    Spoken numbers repeat too ("triple oh, oh oh oh"), so a run must be longer than any of those.
-    """
-    return len(words) - len(_without_loops(words))
-
-
-def _without_loops(words: Sequence[Word]) -> list[Word]:
-    """Words without those of a loop; what was said there then counts as unheard."""
-    texts = [word.text.strip(" -.,").lower() for word in words]
-    kept: list[Word] = []
-    at = 0
-    while at < len(words):
-        period, times = max(
-            ((size, _times(texts, at, size)) for size in (1, 2, 3)), key=lambda p: p[0] * p[1]
-        )
-        numbers = all(text in _REPEATED_NUMBERS for text in texts[at : at + period])
-        if times > (_LONGEST_NUMBER_RUN if numbers else _LONGEST_RUN):
-            kept += words[at : at + period]
-            at += period * times
-        else:
-            kept.append(words[at])
-            at += 1
-    return kept
-
-
-def _times(texts: Sequence[str], at: int, size: int) -> int:
-    """How often the next few words are said in a row."""
-    first, times = texts[at : at + size], 1
-    while texts[at + times * size : at + (times + 1) * size] == first:
-        times += 1
-    return times if len(first) == size else 1
 
 
 def _window_words(

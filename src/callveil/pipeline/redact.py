@@ -1,10 +1,10 @@
-"""Find the personal data, mask it, and have another recogniser listen to what is left, until it hears none."""
+"""Find the personal data, mask it, and let another recogniser listen to the rest, until it hears none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,7 +32,7 @@ from callveil.stages.verify import (
     suspect_words,
     within,
 )
-from callveil.vocabulary.audio import ChannelSpeech, Span
+from callveil.vocabulary.audio import Audio, ChannelSpeech, Span
 from callveil.vocabulary.call import Call
 from callveil.vocabulary.pii import Finding, MaskSpan
 from callveil.vocabulary.proof import Verification, VerifyResult, VerifyScope
@@ -189,13 +189,13 @@ class _SecondHearing:
     ) -> tuple[list[Word], list[Finding]]:
         """Hear stretches of speech in the written file, the very bytes that are to be published."""
         kit = self._kit
-        source = open_recording(audio.file.path, kit.audio_limits)
+        # The recording was within the limits; its masked copy may take more bytes than a lossy original.
+        limits = replace(kit.audio_limits, max_bytes=max(audio.file.n_bytes, kit.audio_limits.max_bytes))
+        source = open_recording(audio.file.path, limits)
         words: list[Word] = []
         tones: list[Finding] = []
-        blocks = source.blocks()
-        for stretch in stretches_of(
-            self._checked(blocks, spans), source.format.rate_hz, source.format.channels
-        ):
+        blocks = self._checked(source.blocks(), spans)
+        for stretch in stretches_of(blocks, source.format.rate_hz, source.format.channels):
             here = within(speech, [Span(start_s=stretch.start_s, end_s=stretch.end_s)])
             windows = [
                 (window, own.channel)
@@ -207,7 +207,7 @@ class _SecondHearing:
             tones += find_dtmf(stretch)
         return words, tones
 
-    def _checked(self, blocks, spans):
+    def _checked(self, blocks: Iterable[Audio], spans: Sequence[MaskSpan]) -> Iterator[Audio]:
         for block in blocks:
             if not mask_holds(block, spans, self._kit.profile.masking.audio):
                 raise EngineError("verify: a masked stretch of the written audio holds something else")

@@ -108,8 +108,8 @@ def _pad(finding: Finding, plan: MaskPlan, edges: _Edges, duration_s: float) -> 
 class _Edges:
     """Where masks of one channel may begin and end.
 
-    A recogniser is sure of the order of words and unsure of their times. So sound that goes on without a pause
-    beside a found word, up to the next word, is taken for a part of it.
+    A recogniser is sure of the order of words and unsure of their times. So sound that goes on without a
+    pause beside a found word, up to the next word, is taken for a part of it.
     """
 
     def __init__(self, words: Sequence[Word], channel: int, quiet: NDArray[np.bool_]) -> None:
@@ -135,7 +135,7 @@ class _Edges:
         return self._to_pause(edge_s, edge_s + plan.snap_s, 1, or_stay=True)
 
     def _to_pause(self, edge_s: float, limit_s: float, step: int, *, or_stay: bool = False) -> float:
-        """Move an edge to the nearest pause before a limit; to the limit, or not at all, where there is none."""
+        """Move an edge to the next pause before a limit; where there is none, to the limit or not at all."""
         first, last = round(edge_s / FRAME_S), round(limit_s / FRAME_S)
         if (last - first) * step <= 0:
             return edge_s

@@ -1,7 +1,7 @@
 """Speech without words: sound as loud as speech in which the recogniser heard nothing.
 
-Words that were not heard cannot be found, so such a stretch is put into the dialogue as one unsure word. Where
-personal data was asked for, or beside some, it is then masked with the rest; elsewhere it is only named.
+Words that were not heard cannot be found, so such a stretch is put into the dialogue as one unsure word.
+Where personal data was asked for, or beside some, it is then masked with the rest; elsewhere it is left out.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from callveil.stages.mask_audio import AudioStyle, mask_audio
+from callveil.stages.spoken_forms.lexicon import MULTIPLIERS, TEENS, TENS, UNITS
 from callveil.vocabulary.audio import Audio, ChannelSpeech, Span
 from callveil.vocabulary.pii import Finding, MaskSpan
 from callveil.vocabulary.transcript import Word
@@ -25,11 +26,7 @@ _UNDER_MASK = 0.5
 _DRIFT_S = 0.25
 """A small recogniser's word times are off by more than the padding allows for."""
 _UNSURE = 0.5
-_DIGITS = frozenset(
-    "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety double "
-    "triple".split()
-)
+_DIGITS = frozenset([*UNITS, *TEENS, *TENS, *MULTIPLIERS])
 _STEP = 2.0**-15
 """One step of 16 bits, in which masked audio is written."""
 

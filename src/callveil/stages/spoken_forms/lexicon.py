@@ -101,8 +101,8 @@ COUNTED: Final = words(
 COUNT_LEADS: Final = words(
     "about around nearly almost roughly approximately over under until till between from by past before "
     "after since only at version error section chapter page model step level line lane room floor aisle "
-    "gate series option channel band grade size queue flight flights row table terminal platform windows galaxy "
-    "iphone xbox playstation ford bmw audi"
+    "gate series option channel band grade size queue flight row table terminal platform windows galaxy "
+    "flights iphone xbox playstation ford bmw audi"
 )
 """A short number after one of these is a count, a clock time or a model."""
 
