@@ -170,7 +170,7 @@ class _SecondHearing:
             words = merged_words(heard.words, second, spans)
             turns = attribute(words, heard.segments, self._call.roles)
             findings = self._kit.detector.find(turns, language=heard.language)
-            return (*leaks(findings, second, spans), *tones)
+            return (*leaks(findings, heard.words, second, spans), *tones)
 
     def _to_hear(self, spans: tuple[MaskSpan, ...]) -> tuple[ChannelSpeech, ...]:
         rest = remaining_speech(self._heard.speech, spans)

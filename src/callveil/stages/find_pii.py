@@ -26,8 +26,9 @@ _REPEAT_MIN_CHARS = 3
 _SIMILAR = 0.72
 _SIMILAR_MIN_CHARS = 6
 _MOST_SPREAD = 4
-_UNSURE = 0.5
+_UNSURE = 0.6
 _UNSURE_COMPOUND = 0.8
+_LOST = 0.4
 _BREATH_S = 0.4
 _QUESTION_S = 20.0
 _UNHEARD_GAP_S = 1.0
@@ -120,7 +121,9 @@ def _belongs(first: Token, second: Token, taken: Token) -> bool:
     # Whisper writes what it does not know as a compound of words it does: "pre-event".
     limit = _UNSURE_COMPOUND if taken.lead.startswith("-") else _UNSURE
     unsure = taken.probability < limit and taken.text not in COURTESY
-    return unsure and gap_s < _BREATH_S and not first.trail
+    return (
+        unsure and gap_s < _BREATH_S and (not first.trail or (taken is first and taken.probability < _LOST))
+    )
 
 
 def _findings(dialogue: Dialogue, candidates: Sequence[Candidate]) -> Iterator[Finding]:

@@ -89,7 +89,7 @@ def plan_masks(
 
 _CROSSTALK = "crosstalk"
 _TOUCH_S = 0.02
-_MOST_SOUND_S = 1.5
+_MOST_SOUND_S = 0.6
 
 
 def _pad(finding: Finding, plan: MaskPlan, edges: _Edges, duration_s: float) -> MaskSpan:

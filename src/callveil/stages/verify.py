@@ -13,7 +13,16 @@ from dataclasses import replace
 import numpy as np
 
 from callveil.stages.mask_audio import AudioStyle, mask_audio
-from callveil.stages.spoken_forms.lexicon import MULTIPLIERS, TEENS, TENS, UNITS
+from callveil.stages.spoken_forms import sounds_alike
+from callveil.stages.spoken_forms.lexicon import (
+    COURTESY,
+    FILLERS,
+    FUNCTION_WORDS,
+    MULTIPLIERS,
+    TEENS,
+    TENS,
+    UNITS,
+)
 from callveil.vocabulary.audio import Audio, ChannelSpeech, Span
 from callveil.vocabulary.pii import Finding, MaskSpan
 from callveil.vocabulary.transcript import Word
@@ -27,6 +36,11 @@ _DRIFT_S = 0.25
 """A small recogniser's word times are off by more than the padding allows for."""
 _UNSURE = 0.5
 _DIGITS = frozenset([*UNITS, *TEENS, *TENS, *MULTIPLIERS])
+_SMALL_WORDS = COURTESY | FUNCTION_WORDS | FILLERS
+_LEAST_SCORE = 0.55
+_SURE_SCORE = 0.85
+_FEW_DIGITS = 3
+_SAME_TIME_S = 0.4
 _STEP = 2.0**-15
 """One step of 16 bits, in which masked audio is written."""
 
@@ -91,7 +105,7 @@ def suspect_words(words: Iterable[Word]) -> Iterator[Word]:
         words: As the first recogniser heard them.
     """
     for word in words:
-        bare = word.text.strip(".,?!-–' ").lower()
+        bare = _bare(word)
         if word.probability < _UNSURE or bare in _DIGITS or any(char.isdigit() for char in bare):
             yield word
 
@@ -111,12 +125,16 @@ def merged_words(first: Iterable[Word], second: Iterable[Word], spans: Sequence[
 
 
 def leaks(
-    findings: Iterable[Finding], second: Sequence[Word], spans: Sequence[MaskSpan]
+    findings: Iterable[Finding], first: Sequence[Word], second: Sequence[Word], spans: Sequence[MaskSpan]
 ) -> tuple[Finding, ...]:
-    """The findings that hold words which can still be heard.
+    """The findings that hold something which can still be heard, and which the first recogniser did not hear.
+
+    What both heard alike was judged before, with all of the dialogue; that it is found now, beside words of a
+    weaker recogniser, is no evidence. Three digits and more that were asked for count all the same.
 
     Args:
         findings: Of the merged dialogue.
+        first: The first recogniser's words.
         second: The second recogniser's words.
         spans: The masks.
 
@@ -126,24 +144,56 @@ def leaks(
     audible = [word for word in second if _covered(word, spans) <= _UNDER_MASK]
     found = []
     for finding in findings:
+        if finding.score < _LEAST_SCORE:
+            continue
         words = [
             word
             for word in audible
             if word.channel == finding.channel
             and min(word.end_s, finding.end_s) - max(word.start_s, finding.start_s) > 0
         ]
-        if words:
-            start_s = min(word.start_s for word in words)
-            end_s = max(word.end_s for word in words)
+        if _is_evidence(words, first, finding.score):
             found.append(
                 replace(
                     finding,
-                    start_s=max(0.0, start_s - _DRIFT_S),
-                    end_s=end_s + _DRIFT_S,
+                    start_s=max(0.0, min(word.start_s for word in words) - _DRIFT_S),
+                    end_s=max(word.end_s for word in words) + _DRIFT_S,
                     detector=f"verify:{finding.detector}",
                 )
             )
     return tuple(found)
+
+
+def _is_evidence(words: Sequence[Word], first: Sequence[Word], score: float) -> bool:
+    digits = [word for word in words if _bare(word) in _DIGITS]
+    if len(digits) >= _FEW_DIGITS and score >= _SURE_SCORE:
+        return True
+    return any(_tells(word) and not _heard_alike(word, first) for word in words)
+
+
+def _tells(word: Word) -> bool:
+    """False for the small words that stand between those of a value, or in any sentence."""
+    bare = _bare(word)
+    return word.probability == 0.0 or len(bare) == 1 or bare in _DIGITS or bare not in _SMALL_WORDS
+
+
+def _heard_alike(word: Word, first: Sequence[Word]) -> bool:
+    bare = _bare(word)
+    if word.probability == 0.0:
+        # The second one heard nothing; that tells something only where the first one was lost too.
+        inside = [o for o in first if o.channel == word.channel and _overlap_s(o, word) > 0]
+        return any(other.probability >= _UNSURE for other in inside)
+    return any(
+        other.channel == word.channel
+        and other.start_s < word.end_s + _SAME_TIME_S
+        and other.end_s > word.start_s - _SAME_TIME_S
+        and (_bare(other) == bare or sounds_alike(_bare(other), bare))
+        for other in first
+    )
+
+
+def _bare(word: Word) -> str:
+    return word.text.strip(".,?!-–…' ").lower()
 
 
 def mask_holds(masked: Audio, spans: Sequence[MaskSpan], style: AudioStyle) -> bool:
@@ -162,6 +212,10 @@ def mask_holds(masked: Audio, spans: Sequence[MaskSpan], style: AudioStyle) -> b
         if np.abs(rest).max(initial=0.0) > 1.5 * _STEP:
             return False
     return True
+
+
+def _overlap_s(one: Word, other: Word) -> float:
+    return min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
 
 
 def _covered(word: Word, spans: Sequence[MaskSpan]) -> float:

@@ -62,14 +62,14 @@ RECOGNIZERS: Final[tuple[type[DialogueRecognizer], ...]] = (
     MedicalRecognizer,
 )
 
-_DEFAULT_ENTITIES: Final = tuple(entity for entity in Entity if entity not in (Entity.MEDICAL, Entity.DTMF))
+_DEFAULT_ENTITIES: Final = tuple(entity for entity in Entity if entity is not Entity.DTMF)
 
 
 class Options(BaseModel):
     """Options of the engine in a profile.
 
     Attributes:
-        entities: Kinds to find; all but MEDICAL by default. A kind that is left out still explains what a
+        entities: Kinds to find; all by default. A kind that is left out still explains what a
             number is, so that it is not taken for another kind.
         threshold: Least score of a finding, 0 to 1.
         thresholds: The same for single kinds.

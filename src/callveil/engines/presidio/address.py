@@ -48,6 +48,7 @@ _TO_STREET = 4
 _LONGEST_HOUSE_NUMBER = 6
 _READ_BACK_S = 60.0
 _MOST_CONFIRMED = 12
+_LONGEST_TOWN = 5
 _UNSURE = 0.6
 _MAX_TAIL = 14
 
@@ -85,6 +86,7 @@ class AddressRecognizer(DialogueRecognizer):
                 if score:
                     yield Hit(place=Place(stream=stream.number, tokens=_with_lead(stream, run)), score=score)
             yield from _confirmed(stream)
+            yield from _states(stream)
         for place in dialogue.answers(self.entity.value):
             yield from self._answer(dialogue.streams[place.stream], place)
 
@@ -131,6 +133,18 @@ def _confirmed(stream: Stream) -> Iterator[Hit]:
         )
         if telling:
             yield Hit(place=Place(stream=stream.number, tokens=tokens), score=EXPECTED)
+
+
+def _states(stream: Stream) -> Iterator[Hit]:
+    """A town, its state and a zip code: "Cullman, Alabama, three five oh five five"."""
+    for run in stream.runs:
+        at = run.tokens.start
+        if at == 0 or stream.tokens[at - 1].text not in _STATES or len(run.digits) not in (4, 5, 6):
+            continue
+        start = at - 1
+        while start > 0 and at - start < _LONGEST_TOWN and stream.tokens[start - 1].capital:
+            start -= 1
+        yield Hit(place=Place(stream=stream.number, tokens=range(start, run.tokens.stop)), score=0.75)
 
 
 def _looks_like_address(stream: Stream, tokens: range) -> bool:

@@ -1,4 +1,4 @@
-"""Health: conditions, treatments and medicines (opt-in)."""
+"""Health: conditions, treatments and medicines: special categories of GDPR Art. 9."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONDITIONS = words(
     "cholesterol stroke pneumonia bronchitis copd eczema psoriasis anaemia anemia hepatitis hiv aids "
     "pregnant pregnancy miscarriage obesity insomnia adhd autism autistic allergy allergies allergic "
     "infection ulcer hernia fracture angina insulin chemotherapy dialysis antibiotics antidepressants "
-    "inhaler surgery transplant biopsy lupus gout thyroid endometriosis fibromyalgia sclerosis seizures "
+    "inhaler surgery transplant warfarin paracetamol ibuprofen aspirin codeine morphine steroids steroid transplant biopsy lupus gout thyroid endometriosis fibromyalgia sclerosis seizures "
     "seizure glaucoma cataract cataracts"
 )
 _ENDINGS = re.compile(

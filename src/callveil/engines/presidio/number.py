@@ -10,7 +10,7 @@ from callveil.vocabulary.pii import Entity
 
 
 class PlainNumberRecognizer(NumberRecognizer):
-    """Seven digits and more that were said one by one."""
+    """Six digits and more that were said one by one."""
 
     entity: ClassVar[Entity] = Entity.NUMBER
 
@@ -22,4 +22,4 @@ class PlainNumberRecognizer(NumberRecognizer):
         """Long runs only; numbers said as a whole ("twelve thousand") are amounts."""
         if run.natural or run.leans or run.n_letters > 2:
             return 0.0
-        return FORM_ALONE - 0.05 if len(run.digits) >= 7 else 0.0
+        return FORM_ALONE - 0.05 if len(run.digits) >= 6 else 0.0

@@ -25,6 +25,7 @@ from callveil.engines.presidio.base import (
 from callveil.stages.cues import CuePattern, cues
 from callveil.stages.dialogue import Dialogue
 from callveil.stages.speaker_stream import Place, Stream
+from callveil.stages.spoken_forms.characters import spelling_link
 from callveil.stages.spoken_forms.lexicon import COURTESY, words
 from callveil.vocabulary.pii import Entity
 
@@ -79,6 +80,7 @@ _MAX_NAME = 5
 _MAX_CHUNK = 6
 _MAX_CHUNKS = 4
 _MAX_GARBLED = 10
+_LOST = 0.4
 _LONGEST_SPELLING = 40
 _NOT_NAMES = words(
     "monday tuesday wednesday thursday friday saturday sunday january february april june july august "
@@ -130,10 +132,11 @@ class PersonRecognizer(DialogueRecognizer):
     def _spelled(self, dialogue: Dialogue, stream: Stream) -> Iterator[Hit]:
         for run in dialogue.runs_of(stream):
             letters = run.n_letters
-            if letters < 2 or len(run.digits) > 1 or run.leans:
+            explained = any(spelling_link(stream.tokens, index) for index in run.tokens)
+            if (letters < 2 and not explained) or len(run.digits) > 1 or run.leans:
                 continue
             expected = self.entity.value in dialogue.expected(stream, run.tokens)
-            if expected or letters >= 4:
+            if expected or letters >= 4 or explained:
                 score = EXPECTED_AND_FITS - 0.1 if expected else 0.55
                 yield Hit(place=Place(stream=stream.number, tokens=run.tokens), score=score)
 
@@ -234,6 +237,8 @@ def _announced(stream: Stream) -> Iterator[tuple[range, float]]:
             yield known, 0.85
         elif token.text in _GREETINGS and following and len(following) <= 3 and _closes(stream, following):
             yield following, 0.6
+        elif token.text in _GREETINGS and (lost := _lost_name(stream, index + 1)):
+            yield lost, 0.6
         elif related := _related(stream, index):
             yield related, 0.6
         else:
@@ -248,6 +253,19 @@ def _introduced(stream: Stream, index: int) -> Iterator[tuple[range, float]]:
             if following:
                 yield following, 0.8 if phrase in _SURE_INTRODUCTIONS else 0.5
             return
+
+
+def _lost_name(stream: Stream, start: int) -> range | None:
+    """One or two words that the recogniser was lost at and that end a greeting's clause: "thanks, vice,"."""
+    for stop in (start + 1, start + 2):
+        if stop > len(stream.tokens):
+            return None
+        token = stream.tokens[stop - 1]
+        if token.probability >= _LOST or token.text in COURTESY or not token.text.isalpha():
+            return None
+        if token.trail:
+            return range(start, stop)
+    return None
 
 
 def _related(stream: Stream, index: int) -> range | None:

@@ -8,11 +8,25 @@ from typing import ClassVar
 from callveil.engines.presidio.base import EXPECTED, Hit, NumberRecognizer, whole_answer
 from callveil.stages.cues import CuePattern, cues
 from callveil.stages.dialogue import Dialogue
-from callveil.stages.speaker_stream import Place
+from callveil.stages.speaker_stream import Place, Stream
 from callveil.stages.spoken_forms import Run
+from callveil.stages.spoken_forms.lexicon import words
 from callveil.vocabulary.pii import Entity
 
 _MAX_SECRET_WORDS = 14
+_LONGEST_DICTATED = 18
+_SIGNS = words("capital uppercase lowercase exclamation asterisk ampersand hash hashtag underscore dollar")
+
+
+def _is_dictated(stream: Stream, sentence: range) -> bool:
+    """A password read out sign by sign, as nothing else is: "capital M, maple, exclamation mark"."""
+    words = [stream.tokens[index].text for index in sentence]
+    signs = sum(word in _SIGNS for word in words)
+    return (
+        signs >= 2
+        and len(words) <= _LONGEST_DICTATED
+        and not any(email.start in sentence for email in stream.emails)
+    )
 
 
 class PinRecognizer(NumberRecognizer):
@@ -40,6 +54,10 @@ class PinRecognizer(NumberRecognizer):
     def hits(self, dialogue: Dialogue) -> Iterator[Hit]:
         """Runs, and the content of answers."""
         yield from super().hits(dialogue)
+        for stream in dialogue.streams:
+            for sentence in stream.sentences():
+                if _is_dictated(stream, sentence):
+                    yield Hit(place=Place(stream=stream.number, tokens=sentence), score=EXPECTED)
         for place in dialogue.answers(self.entity.value):
             stream = dialogue.streams[place.stream]
             for tokens in whole_answer(stream, place.tokens, longest=_MAX_SECRET_WORDS):

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from enum import Enum
 
 from callveil.stages.spoken_forms.lexicon import (
+    COURTESY,
+    FUNCTION_WORDS,
     HOMOPHONES,
     LETTER_NAMES,
     MULTIPLIERS,
@@ -51,7 +53,8 @@ def strength(token: Token) -> Strength:
         return Strength.WEAK if text in "aio" and not token.lead else Strength.STRONG
     if text in PHONETIC or text in MULTIPLIERS or text in SCALES or text in {"oh", "one", "x-ray"}:
         return Strength.WEAK
-    if token.upper and 2 <= len(text) <= 5 and text.isalpha() and text not in _NOT_SPELLED:
+    common = text in _NOT_SPELLED or (len(text) >= 3 and text in FUNCTION_WORDS | COURTESY)
+    if token.upper and 2 <= len(text) <= 5 and text.isalpha() and not common:
         return Strength.WEAK
     return Strength.NONE
 

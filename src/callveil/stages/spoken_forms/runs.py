@@ -26,6 +26,7 @@ _CURRENCY_LEADS = "$£€"
 _CURRENCY_WORDS = words("pound pounds quid dollar dollars buck bucks euro euros")
 _BEFORE_TO = words("comes came amounts up down from back over on according due next closer")
 _MAX_GLUE = 4
+_SIGNS = words("dash hyphen slash stroke space underscore")
 _UNSURE = 0.4
 _NO_COUNT_DIGITS = 7
 
@@ -105,6 +106,7 @@ def _members(tokens: Sequence[Token]) -> list[int]:
     }
     kept |= pairs
     kept |= {index for index in weak if _after_scale(tokens, index)}
+    kept |= {index for index in weak if tokens[index].upper and _before_a_dash(tokens, index, kept)}
     for order in (weak, weak[::-1]):
         for index in order:
             beside = any(near in kept and _near(tokens, near, index) for near in (index - 1, index + 1))
@@ -133,6 +135,11 @@ def _after_scale(tokens: Sequence[Token], index: int) -> bool:
     if index < 2 or tokens[index].text != "one" or tokens[index - 1].text != "and":
         return False
     return tokens[index - 2].text in SCALES and not tokens[index - 2].trail
+
+
+def _before_a_dash(tokens: Sequence[Token], index: int, kept: set[int]) -> bool:
+    """Letters before a spoken sign and more characters: "LT dash zero"."""
+    return index + 2 in kept and tokens[index + 1].text in _SIGNS
 
 
 def _pair(first: Token, second: Token) -> bool:
