@@ -53,12 +53,13 @@ def miss_reason(
         if (mixed or finding.channel == span.channel)
         and min(finding.end_s, span.end_s) - max(finding.start_s, span.start_s) > _LEAST_OVERLAP_S
     ]
-    here = heard_at(pii, truth, heard, mixed=mixed)
+    own = [word for word in heard if mixed or word.channel == span.channel]
+    here = heard_at(pii, truth, own, mixed=mixed)
     if found:
         inside = [word for word in here if span.start_s <= _middle_s(word) <= span.end_s]
         missed = [word for word in inside if not any(_covers(finding, word) for finding in found)]
         return Reason.FOUND_IN_PART if missed else Reason.TIMES_OFF
-    if can_read(pii, truth, heard, mixed=mixed):
+    if can_read(pii, truth, own, mixed=mixed):
         return Reason.NOT_FOUND
     return Reason.HEARD_WRONG if here else Reason.NOT_HEARD
 

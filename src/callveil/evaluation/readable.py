@@ -60,7 +60,7 @@ _NUMBERS = {*UNITS, *TEENS, *TENS, *PLURALS, *SCALES, *MULTIPLIERS, *ORDINALS}
 _FORMS = words(
     "com org net www gmail googlemail yahoo hotmail outlook icloud example email mail "
     "road street lane avenue drive close court way flat house unit apartment "
-    "miz missus mister doctor double triple"
+    "miz missus mister doctor word words"
 )
 _COMMON = FUNCTION_WORDS | COURTESY | FILLERS | JOINERS | _NUMBERS | _FORMS
 _SPELLED_WITH = PHONETIC.keys() | MONTHS.keys()
@@ -151,7 +151,7 @@ class _Value:
     @classmethod
     def of(cls, pii: TruthPii, *, interrupted: bool) -> _Value:
         dated, wordy = pii.entity in _DATES, pii.entity in _WORDY
-        strings = {_characters(_as_spoken(pii.span.text), dated=dated)}
+        strings = {_characters(_as_spoken(pii.span.text), dated=dated, strict=True)}
         if pii.canonical and not interrupted and not wordy:
             strings.add("".join(char for char in pii.canonical.upper() if char.isalnum()))
         strings = {text for text in strings if len(text) >= _SHORTEST}
@@ -167,7 +167,7 @@ class _Value:
 
 
 def _telling_words(pii: TruthPii) -> Iterator[str]:
-    spelled = len(_characters(_as_spoken(pii.span.text), dated=False)) >= _SHORTEST
+    spelled = len(_characters(_as_spoken(pii.span.text), dated=False, strict=True)) >= _SHORTEST
     dropped = _COMMON | _SPELLED_WITH if spelled else _COMMON
     for text, common in ((pii.span.text, dropped), (pii.canonical or "", _COMMON)):
         for word in _LETTERS.findall(text.lower()):
@@ -203,15 +203,20 @@ def _shares(value: str, heard: str) -> bool:
     return run or pieces >= _LEAST_IN_PIECES * len(value)
 
 
-def _characters(heard: Sequence[Word], *, dated: bool) -> str:
-    """Digits, and letters that are spelled, one after the other; in dates a month is two digits."""
+def _characters(heard: Sequence[Word], *, dated: bool, strict: bool = False) -> str:
+    """Digits, and letters that are spelled, one after the other; in dates a month is two digits.
+
+    A digit on its own counts unless `strict`: what is heard of a number may be in pieces.
+    """
     if not heard:
         return ""
     tokens = tokenise([Turn(speaker="", channel=heard[0].channel, words=tuple(heard))], 0, [0])
     if dated:
         tokens = tuple(_dated(tokens, at) for at in range(len(tokens)))
     spelled = {index for run in find_runs(tokens, breaks=lambda _, __: False) for index in run.tokens}
-    return "".join(char for char, index in read(tokens) if char.isdigit() or index in spelled)
+    return "".join(
+        char for char, index in read(tokens) if index in spelled or (char.isdigit() and not strict)
+    )
 
 
 def _dated(tokens: Sequence[Token], at: int) -> Token:

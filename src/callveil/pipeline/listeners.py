@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from callveil.adapters.audio_file import AudioLimits, open_recording
+import numpy as np
+
+from callveil.adapters.audio_file import SILENCE_DBFS, AudioLimits, open_recording
 from callveil.adapters.masked_audio_file import MaskedFlacWriter
 from callveil.evaluation.readable import ValueRead, read_values
 from callveil.evaluation.truth import TruthCall
@@ -23,8 +23,8 @@ from callveil.vocabulary.pii import MaskSpan
 from callveil.vocabulary.transcript import Word
 
 _LANGUAGE = "en"
-_NO_LIMITS = AudioLimits(max_duration_s=math.inf, max_bytes=sys.maxsize)
-"""The original was within the limits of the profile already."""
+_LIMITS = AudioLimits(max_duration_s=1e6, max_bytes=1 << 40)
+"""The original was within those of the profile already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def read_recording(
     with TemporaryDirectory(prefix="callveil-") as folder:
         redacted = _write_masked(recording, masks, style, Path(folder) / "redacted.flac")
         for listener in listening.listeners:
-            heard = hear_channels(redacted, listener)
+            heard = hear_channels(redacted, listener) if redacted else ()
             original = hear_channels(recording, listener) if listening.has_original else None
             readings.append(
                 Reading(
@@ -96,12 +96,20 @@ def read_recording(
 
 def _write_masked(
     recording: AudioSource, masks: Sequence[MaskSpan], style: AudioStyle, path: Path
-) -> AudioSource:
-    """Write a recording masked, in the form in which it would be published, and open that file."""
+) -> AudioSource | None:
+    """Write a recording masked, in the form in which it would be published, and open that file.
+
+    Returns:
+        None when all sound is masked: such a file is refused as a recording.
+    """
+    loudest = 0.0
     with MaskedFlacWriter(path, recording.format) as writer:
         for block in recording.blocks():
-            writer.write(mask_audio(block, masks, style))
-    return open_recording(path, _NO_LIMITS)
+            masked = mask_audio(block, masks, style)
+            loudest = max(loudest, float(np.abs(masked.samples).max(initial=0.0)))
+            writer.write(masked)
+    is_silent = loudest < 2 * 10 ** (SILENCE_DBFS / 20)
+    return None if is_silent else open_recording(path, _LIMITS)
 
 
 def hear_channels(recording: AudioSource, listener: Transcriber) -> tuple[Word, ...]:
