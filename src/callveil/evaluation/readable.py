@@ -151,11 +151,14 @@ class _Value:
     @classmethod
     def of(cls, pii: TruthPii, *, interrupted: bool) -> _Value:
         dated, wordy = pii.entity in _DATES, pii.entity in _WORDY
-        strings = {_characters(_as_spoken(pii.span.text), dated=dated, strict=True)}
+        spoken = _characters(_as_spoken(pii.span.text), dated=dated, strict=True)
+        is_spelled = len(spoken) >= _SHORTEST
+        telling = set(_telling_words(pii)) if wordy or not is_spelled else set()
+        # A name of two letters is all there is to look for; two characters of more are not enough.
+        strings = {spoken} if is_spelled or (spoken and not telling) else set()
         if pii.canonical and not interrupted and not wordy:
             strings.add("".join(char for char in pii.canonical.upper() if char.isalnum()))
-        strings = {text for text in strings if len(text) >= _SHORTEST}
-        telling = set(_telling_words(pii)) if wordy or not strings else set()
+        strings.discard("")
         return cls(strings=tuple(sorted(strings)), words=tuple(sorted(telling)), dated=dated)
 
     def is_in(self, heard: Sequence[Word]) -> bool:

@@ -58,6 +58,8 @@ def reads(value, heard, *, at_s=START_S, channel=1, **labels):
         (Entity.PERSON, "O, K, O, N, K, W, O", "Okonkwo", "OK O N K W O", True),
         (Entity.PERSON, "O, K, O, N, K, W, O", "Okonkwo", "Okonkwo", True),
         (Entity.PERSON, "B for Bravo, R, A, N, D", "Brand", "bravo", False),
+        (Entity.PERSON, "N, G", "Ng", "it's N, G.", True),
+        (Entity.REFERENCE_NUMBER, "sunny otter forty-two", "sunnyotter42", "sunny otter", True),
         (Entity.PERSON, "Mike Victor", "Mike Victor", "Mike,", True),
         (Entity.EMAIL_ADDRESS, "priya at example dot com", "priya@example.com", "at example.com", False),
         (Entity.EMAIL_ADDRESS, "priya at example dot com", "priya@example.com", "priya2@example.com", True),
