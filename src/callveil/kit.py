@@ -126,7 +126,10 @@ def build_listener(name: str, config: Config) -> Transcriber:
         ModelError: The model is not pulled.
     """
     engine, _, model = name.partition("/")
-    module = registry.engine_module("transcriber", engine)
+    try:
+        module = registry.engine_module("transcriber", engine)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("transcriber.engine", "listener", 1)) from error
     options = validate(module.Options, {"model": model} if model else {}, f"listener {engine}")
     return cast(Transcriber, module.build(options, ModelFolder(config.models)))
 
