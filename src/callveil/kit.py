@@ -127,6 +127,26 @@ def build_kit(config: Config, location: str) -> Kit:
     )
 
 
+def build_listener(name: str, config: Config) -> Transcriber:
+    """Build a recogniser that only judges: it hears redacted recordings and takes no part in redacting them.
+
+    Args:
+        name: An engine, or an engine and its model: "openai-whisper/whisper-base-ct2".
+        config: For the models folder.
+
+    Raises:
+        ConfigError: No such engine, or it takes no model.
+        ModelError: The model is not pulled.
+    """
+    engine, _, model = name.partition("/")
+    try:
+        module = registry.engine_module("transcriber", engine)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("transcriber.engine", "listener", 1)) from error
+    options = validate(module.Options, {"model": model} if model else {}, f"listener {engine}")
+    return cast(Transcriber, module.build(options, ModelFolder(config.models)))
+
+
 def check_config(config: Config) -> None:
     """Check what loading a profile leaves open: engines, their options, the consent rules. Loads no model.
 

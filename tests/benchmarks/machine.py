@@ -27,6 +27,7 @@ _PACKAGES = (
     "onnxruntime",
     "pyannote.audio",
     "pydub",
+    "pocketsphinx",
     "numpy",
 )
 

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evidence_tables import ablation_table, conditions_tables, listeners_table, misses_table
+from markdown import Row, met, table
+
 NAMES = {
     "naive": "naive pipeline",
     "documented": "recogniser alone, its defaults",
@@ -27,7 +30,6 @@ _MEASURES = (
     ("diarization error rate", "der", "share"),
 )
 
-Row = Sequence[str]
 _NEEDS_LABELS = {
     "over_masking": "labelled_plain_speech_s",
     "over_masking_beyond_collar": "labelled_plain_speech_s",
@@ -90,13 +92,13 @@ def _speed(result: Mapping[str, Any]) -> str:
     ]
     parts = (
         f"{len(speed['calls'])} calls, {audio_s / 60:.1f} minutes, two channels.",
-        _table(
+        table(
             ("", "x real time (median)", "range", "CPU s per s", "words heard", "loading", "peak memory"),
             sides,
         ),
-        _table(("aim", "measured", "range over calls", ""), _aims(speed)),
+        table(("aim", "measured", "range over calls", ""), _aims(speed)),
         "Steps of Callveil:",
-        _table(("step", "x real time (median)", "share"), steps),
+        table(("step", "x real time (median)", "share"), steps),
         "![Real-time factor of the four sides](benchmarks/speed.svg)",
     )
     return "\n\n".join(parts)
@@ -112,7 +114,7 @@ def _aims(speed: Mapping[str, Any]) -> list[Row]:
             f"Callveil takes at most {aims['callveil_to_bare']} times as long as the recogniser alone",
             f"{bare['median']:.2f}",
             f"{bare['low']:.2f} to {bare['high']:.2f}",
-            _met(bare["median"] <= aims["callveil_to_bare"]),
+            met(bare["median"] <= aims["callveil_to_bare"]),
         ),
         (
             "the same, against the recogniser's own defaults",
@@ -124,25 +126,21 @@ def _aims(speed: Mapping[str, Any]) -> list[Row]:
             f"the naive pipeline takes at least {aims['naive_to_callveil']:g} times as long as Callveil",
             f"{naive['median']:.2f}",
             f"{naive['low']:.2f} to {naive['high']:.2f}",
-            _met(naive["median"] >= aims["naive_to_callveil"]),
+            met(naive["median"] >= aims["naive_to_callveil"]),
         ),
         (
             f"Callveil needs less than {aims['peak_mib'] / 1024:g} GiB",
             f"{peak_mib / 1024:.2f} GiB",
             "",
-            _met(peak_mib < aims["peak_mib"]),
+            met(peak_mib < aims["peak_mib"]),
         ),
     ]
-
-
-def _met(met: bool) -> str:
-    return "met" if met else "**missed**"
 
 
 def _growth(result: Mapping[str, Any]) -> str:
     growth = result["results"]
     rows = growth["rows"]
-    main = _table(
+    main = table(
         ("call", "wall time", "x real time", "memory once loaded", "peak memory", "masks"),
         [
             (
@@ -157,7 +155,7 @@ def _growth(result: Mapping[str, Any]) -> str:
         ],
     )
     steps = dict.fromkeys(step for row in rows for step in row["steps"])
-    per_step = _table(
+    per_step = table(
         ("step, x real time", *(f"{row['minutes']} min" for row in rows)),
         [
             (step, *(f"{row['steps'].get(step, 0.0) / (row['minutes'] * 60):.4f}" for row in rows))
@@ -175,7 +173,7 @@ def _flatness(growth: Mapping[str, Any]) -> str:
     ratio = peaks[longest] / peaks[start]
     return (
         f"Peak memory of {longest} minutes is {ratio:.2f} times that of {start} minutes; aim: at most "
-        f"{growth['flat']} ({_met(ratio <= growth['flat'])})."
+        f"{growth['flat']} ({met(ratio <= growth['flat'])})."
     )
 
 
@@ -187,9 +185,13 @@ def _quality(result: Mapping[str, Any]) -> str:
     columns[f"naive pipeline, the same {_calls(found['naive'])}"] = found["naive"]
     if found.get("mono"):
         columns[f"Callveil, {_calls(found['mono'])} mixed to mono"] = found["mono"]
-    parts = [_table(("", *columns), _measures(list(columns.values())))]
+    parts = [table(("", *columns), _measures(list(columns.values())))]
     parts.append("Caught, of all, by kind:")
-    parts.append(_table(("", *columns), _kinds(list(columns.values()))))
+    parts.append(table(("", *columns), _kinds(list(columns.values()))))
+    if listened := listeners_table(columns):
+        parts += ["Values that a listener still reads in the redacted recordings:", listened]
+    if missed := misses_table(found["callveil"]["leaks"]):
+        parts += ["Worst misses of Callveil:", missed]
     return "\n\n".join(parts)
 
 
@@ -218,14 +220,11 @@ def _kind(recall: Mapping[str, Any] | None) -> str:
     return f"{recall['caught']} of {recall['spans']}" if recall else "none there"
 
 
-def _table(head: Row, rows: Sequence[Row]) -> str:
-    rule = ["---", *("---:" for _ in head[1:])]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
-
-
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "speed": _speed,
     "growth": _growth,
     "quality": _quality,
     "real": _quality,
+    "conditions": conditions_tables,
+    "ablation": ablation_table,
 }

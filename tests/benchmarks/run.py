@@ -1,6 +1,6 @@
 """Measure Callveil, write benchmarks/*.json and the tables of BENCHMARKS.md.
 
-Without a part: speed, growth and quality. `real` scores a folder of your own labelled calls
+Without a part: all but `real`, which scores a folder of your own labelled calls
 (truth format: FORMATS.md, "Truth of a labelled call"); its result file holds sums only.
 """
 
@@ -9,23 +9,30 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from ablation import measure_ablation
 from bar_chart import bar_chart
+from conditions import charts, measure_conditions
 from growth import MINUTES, measure_growth
+from listeners import NAMES as LISTENERS
+from listeners import build_listeners
 from machine import PAGE, RESULTS, header
 from quality import MONO_CALLS, figures, score_callveil, score_naive
 from report_tables import NAMES, update_page
 from speed import CALLS, measure_speed
 
+from callveil.config import load_config
 from callveil.pipeline.evaluate import LabelledCall, find_labelled
+from callveil.ports import Transcriber
 
 CALLS_FOLDER = Path(__file__).with_name("calls")
 LONG_CALL = "dev_long1"
-PARTS = ("all", "speed", "growth", "quality", "real", "tables")
+PARTS = ("all", "speed", "growth", "quality", "conditions", "ablation", "real", "tables")
 
 _started = perf_counter()
 
@@ -41,6 +48,10 @@ def main() -> None:
         _growth(arguments, heads["growth"])
     if arguments.part in ("all", "quality"):
         _quality(arguments, heads["quality"], answers)
+    if arguments.part in ("all", "conditions"):
+        _conditions(arguments, heads["conditions"])
+    if arguments.part in ("all", "ablation"):
+        _ablation(arguments, heads["ablation"])
     if arguments.part == "real":
         _real(arguments, heads["real"])
     if not arguments.out:
@@ -54,6 +65,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--profile", default="default", help="profile of Callveil")
     parser.add_argument("--all", action="store_true", help="naive pipeline and speed on every call: slow")
     parser.add_argument("--skip-60", action="store_true", help="growth without the hour-long call")
+    parser.add_argument(
+        "--listeners",
+        default=",".join(LISTENERS),
+        help="who hears the redacted recordings: 'whisper', 'sphinx', ENGINE/MODEL, with commas; or 'none'",
+    )
     parser.add_argument("--limit", type=int, help="at most this many calls, to try things out")
     parser.add_argument("--out", type=Path, help="write results here and leave BENCHMARKS.md alone")
     arguments = parser.parse_args()
@@ -85,27 +101,52 @@ def _quality(arguments: argparse.Namespace, head: dict[str, Any], answers: Mappi
     calls, compared = _chosen(arguments, None), _chosen(arguments, CALLS)
     mixed = _chosen(arguments, MONO_CALLS)
     profile = arguments.profile
-    ours = score_callveil(calls, profile, _tell, mono=False)
+    listeners = _listeners(arguments)
+    ours = score_callveil(calls, profile, _tell, mono=False, listeners=listeners)
+    theirs = score_naive(compared, profile, _tell, known=answers, listeners=listeners)
     result = {
         "callveil": figures(calls, ours),
         "callveil_same": figures(compared, ours),
-        "naive": figures(compared, score_naive(compared, profile, _tell, known=answers)),
+        "naive": figures(compared, theirs),
         "mono": figures(mixed, score_callveil(mixed, profile, _tell, mono=True), mono=True),
     }
     _write(arguments, {**head, "profile": profile, "results": result})
 
 
 def _real(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
-    calls = _chosen(arguments, None)
-    ours = _sums(figures(calls, score_callveil(calls, arguments.profile, _tell, mono=False)))
-    naive = _sums(figures(calls, score_naive(calls, arguments.profile, _tell, known={})))
-    result = {"callveil": ours, "callveil_same": ours, "naive": naive}
+    calls, profile, listeners = _chosen(arguments, None), arguments.profile, _listeners(arguments)
+    ours = score_callveil(calls, profile, _tell, mono=False, listeners=listeners)
+    theirs = score_naive(calls, profile, _tell, known={}, listeners=listeners)
+    sums = _sums(figures(calls, ours))
+    result = {"callveil": sums, "callveil_same": sums, "naive": _sums(figures(calls, theirs))}
     _write(arguments, {**head, "profile": arguments.profile, "results": result})
 
 
 def _sums(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Without what names a call: the folder is not ours to describe."""
-    return {**fields, "leaks": [], "failed": {"calls": len(fields["failed"])}}
+    reasons = Counter(leak["reason"] for leak in fields["leaks"] if leak["reason"])
+    return {**fields, "leaks": [], "reasons": dict(reasons), "failed": {"calls": len(fields["failed"])}}
+
+
+def _conditions(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
+    calls = _chosen(arguments, CALLS)
+    others = find_labelled(arguments.calls or CALLS_FOLDER)
+    result = measure_conditions(calls, others, arguments.profile, _listeners(arguments), _tell)
+    _write(arguments, {**head, "profile": arguments.profile, "results": result})
+    for name, chart in charts(result).items():
+        (_folder(arguments) / name).write_text(chart, encoding="utf-8")
+
+
+def _ablation(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
+    calls = _chosen(arguments, None)
+    fewer = [call for call in calls if arguments.calls or call.truth.call_id in CALLS]
+    result = measure_ablation(calls, fewer, arguments.profile, _tell)
+    _write(arguments, {**head, "profile": arguments.profile, "results": result})
+
+
+def _listeners(arguments: argparse.Namespace) -> tuple[Transcriber, ...]:
+    names = [name for name in arguments.listeners.split(",") if name not in ("", "none")]
+    return build_listeners(names, load_config(arguments.profile))
 
 
 def _chosen(arguments: argparse.Namespace, names: tuple[str, ...] | None) -> tuple[LabelledCall, ...]:

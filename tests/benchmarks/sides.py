@@ -50,9 +50,12 @@ class _Naive:
 
     def __init__(self, profile: str, folder: Path) -> None:
         from naive import NaivePipeline
+        from pydub import AudioSegment
 
+        from callveil.adapters.audio_ffmpeg import ffmpeg_program
         from callveil.engines.openai_whisper import _from_ctranslate2
 
+        AudioSegment.converter = ffmpeg_program()  # where none is on the path: the one of imageio-ffmpeg
         # whisper.load_model would download; these are the same weights, from the models folder.
         weights, _ = _transcriber(profile)
         self._pipeline = NaivePipeline(_from_ctranslate2(weights).eval())

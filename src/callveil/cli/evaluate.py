@@ -12,8 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from callveil.cli.output import EXIT_SOME_FAILED, console, errors, print_json
-from callveil.config import load_config
-from callveil.kit import build_kit
+from callveil.config import Config, load_config
+from callveil.errors import ConfigError
+from callveil.kit import Kit, build_kit, build_listener
 from callveil.pipeline.evaluate import (
     CallScore,
     evaluate_calls,
@@ -21,6 +22,7 @@ from callveil.pipeline.evaluate import (
     summarise,
     summary_fields,
 )
+from callveil.pipeline.listeners import Listening
 
 
 def evaluate(
@@ -31,12 +33,23 @@ def evaluate(
     mono: Annotated[bool, typer.Option("--mono", help="Mix two channels down to one first.")] = False,
     masks: Annotated[Path | None, typer.Option(help="Folder to write each call's masked spans to.")] = None,
     leaks: Annotated[int, typer.Option(min=0, help="How many leaks to list.")] = 10,
+    listener: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE[/MODEL]",
+            help="Let another recogniser hear the redacted recordings: what can it still read?",
+        ),
+    ] = None,
+    listener_original: Annotated[
+        bool, typer.Option("--listener-original", help="Let it hear the originals too, for comparison.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Score the main job on labelled calls; nothing of them is stored.
 
     Personal data counts as caught when 90 % of its time is masked. Recall per kind, over-masking, calls
-    without a leak, word error rate, diarization error rate, and time per step as a share of the audio.
+    without a leak, word error rate, diarization error rate, and time per step as a share of the audio. With
+    a listener, also the independent leak rate: the share of values that it still reads.
     """
     calls = find_labelled(folder)
     progress = Progress(
@@ -50,14 +63,16 @@ def evaluate(
     )
     with TemporaryDirectory(prefix="callveil-") as unused_store, progress:
         task = progress.add_task("calls", total=len(calls))
-        kit = build_kit(load_config(profile), unused_store)
+        config = load_config(profile)
+        kit = build_kit(config, unused_store)
+        listening = _listening(listener, config, kit, original=listener_original) if listener else None
 
         def done(score: CallScore) -> None:
             progress.update(task, advance=1, description=score.call_id)
             if masks is not None:
                 _write_masks(masks, score)
 
-        scores = evaluate_calls(calls, kit, mono=mono, on_call=done)
+        scores = evaluate_calls(calls, kit, mono=mono, on_call=done, listening=listening)
     fields = summary_fields(summarise(calls, scores, mono=mono))
     if as_json:
         print_json(fields)
@@ -65,6 +80,13 @@ def evaluate(
         _print(fields, leaks)
     if fields["failed"]:
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _listening(name: str, config: Config, kit: Kit, *, original: bool) -> Listening:
+    listener = build_listener(name, config)
+    if listener.name == kit.transcriber.name:
+        raise ConfigError(f"--listener: {listener.name} is what the run itself hears with; take another one")
+    return Listening(listeners=(listener,), has_original=original)
 
 
 def _write_masks(folder: Path, score: CallScore) -> None:
@@ -116,8 +138,24 @@ def _print(fields: dict[str, Any], n_leaks: int) -> None:
     for step, factor in fields["real_time_factor"].items():
         overall.add_row(f"x real time: {step}", f"{factor:.4f}")
     console.print(overall)
-    for leak in fields["leaks"][:n_leaks]:
+    for row in fields["listeners"]:
+        console.print(_read_values(row))
+    for leak in sorted(fields["leaks"], key=lambda leak: leak["covered"])[:n_leaks]:
         where = f"{leak['start_s']:.2f}-{leak['end_s']:.2f} s, channel {leak['channel']}"
-        console.print(f"leak: {leak['call_id']} {leak['entity']} {where}, {leak['covered']:.0%} covered")
+        covered = f"{leak['covered']:.0%} covered, {leak['reason']}"
+        console.print(f"leak: {leak['call_id']} {leak['entity']} {where}, {covered}")
     for call_id, reason in fields["failed"].items():
         console.print(f"failed: {call_id}: {reason}", markup=False)
+
+
+def _read_values(listener: dict[str, Any]) -> Table:
+    """The independent leak rate, by kind and overall."""
+    table = Table(title=f"Read by {listener['listener']}", title_justify="left")
+    has_original = "ability" in listener
+    for column in ("kind", "values", "read", "independent leak rate", *(["in the original"] * has_original)):
+        table.add_column(column, justify="left" if column == "kind" else "right")
+    for kind, row in [*listener["by_entity"].items(), ("all", listener)]:
+        original = [f"{row['read_in_original']} ({row['ability']:.3f})"] if has_original else []
+        rate = f"{row['independent_leak_rate']:.3f}"
+        table.add_row(kind, str(row["values"]), str(row["read"]), rate, *original)
+    return table

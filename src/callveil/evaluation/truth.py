@@ -57,6 +57,8 @@ class TruthPii:
         span: Where.
         mention: Stretches of one interrupted value share this number; None when it was not interrupted.
         partial: "last4", "partial", "misheard"; None for a whole value.
+        canonical: The value as one would write it down, the whole of it also where it was interrupted; None
+            when not known.
     """
 
     id: str
@@ -64,6 +66,7 @@ class TruthPii:
     span: TruthSpan
     mention: int | None = None
     partial: str | None = None
+    canonical: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,13 +147,14 @@ def _pii(node: _Node, n_channels: int, index: int) -> TruthPii:
     name = node.text("entity")
     if name not in _OTHER_NAMES and name not in Entity.__members__:
         raise MetadataError(f"{node.place}.entity: unknown kind; allowed: {', '.join(Entity)}")
-    partial = node.value.get("partial")
+    partial, canonical = node.value.get("partial"), node.value.get("canonical_value")
     return TruthPii(
         id=node.text("id") if "id" in node.value else str(index),
         entity=_OTHER_NAMES.get(name) or Entity(name),
         span=_span(node, n_channels),
         mention=node.number("group", int) if "group" in node.value else None,
         partial=None if partial is None else node.text("partial"),
+        canonical=None if canonical is None else node.text("canonical_value"),
     )
 
 

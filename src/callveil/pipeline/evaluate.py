@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,22 @@ import numpy as np
 from callveil.adapters.audio_file import open_recording
 from callveil.errors import CallveilError, MetadataError
 from callveil.evaluation.der import DerScore, score_der, true_segments
-from callveil.evaluation.spans import MaskedCall, SpanScore, score_spans
+from callveil.evaluation.misses import Reason, miss_reason
+from callveil.evaluation.spans import Leak, MaskedCall, SpanScore, score_spans
 from callveil.evaluation.truth import TruthCall, parse_truth
 from callveil.evaluation.wer import WerScore, score_wer
 from callveil.kit import Kit
 from callveil.pipeline.batch import AUDIO_SUFFIXES
 from callveil.pipeline.listen import Heard, listen
+from callveil.pipeline.listeners import Listening, Reading, read_recording, reading_fields
 from callveil.pipeline.redact import redact
 from callveil.pipeline.stopwatch import Stopwatch
-from callveil.ports import AudioSource
+from callveil.ports import AudioSource, EntityDetector
 from callveil.vocabulary.audio import Audio, AudioFormat
 from callveil.vocabulary.call import Call, Party, Role
-from callveil.vocabulary.pii import MaskSpan
+from callveil.vocabulary.pii import Finding, MaskSpan
 from callveil.vocabulary.proof import Verification, VerifyResult
+from callveil.vocabulary.transcript import Turn
 
 DER_COLLAR_S = 0.25
 """As in the NIST evaluations of telephone speech."""
@@ -59,6 +62,8 @@ class CallScore:
         wer: Of the words heard; of nothing where the truth has no turns.
         der: Of the speakers found; of nothing where the truth has no turns.
         timings_s: Seconds of wall time per step.
+        reasons: Id of each stretch that was not caught to where it was lost.
+        readings: What listeners read of the redacted recording.
         error: What failed; None when nothing did.
     """
 
@@ -69,6 +74,8 @@ class CallScore:
     wer: WerScore = _NO_WORDS
     der: DerScore = _NO_SPEECH
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    reasons: Mapping[str, Reason] = field(default_factory=dict)
+    readings: tuple[Reading, ...] = ()
     error: str | None = None
 
 
@@ -92,7 +99,12 @@ def find_labelled(folder: Path) -> tuple[LabelledCall, ...]:
 
 
 def evaluate_calls(
-    calls: Sequence[LabelledCall], kit: Kit, *, mono: bool, on_call: Callable[[CallScore], None]
+    calls: Sequence[LabelledCall],
+    kit: Kit,
+    *,
+    mono: bool,
+    on_call: Callable[[CallScore], None],
+    listening: Listening | None = None,
 ) -> tuple[CallScore, ...]:
     """Run the main job on labelled calls.
 
@@ -101,17 +113,19 @@ def evaluate_calls(
         kit: To process them with; its store is not used.
         mono: Mix the channels down first, so that speakers must be told apart by voice.
         on_call: Told each result as it comes.
+        listening: Who listens to the redacted recordings; None for nobody.
     """
     scores = []
     for call in calls:
-        score = _evaluate(call, kit, mono=mono)
+        score = _evaluate(call, kit, mono=mono, listening=listening)
         on_call(score)
         scores.append(score)
     return tuple(scores)
 
 
-def _evaluate(labelled: LabelledCall, kit: Kit, *, mono: bool) -> CallScore:
-    truth, watch = labelled.truth, Stopwatch()
+def _evaluate(labelled: LabelledCall, kit: Kit, *, mono: bool, listening: Listening | None) -> CallScore:
+    truth, watch, detector = labelled.truth, Stopwatch(), _Watched(kit.detector)
+    kit = replace(kit, detector=detector)
     try:
         recording: AudioSource = open_recording(labelled.audio, kit.audio_limits)
         mixed = mono and recording.format.channels == 2
@@ -121,8 +135,63 @@ def _evaluate(labelled: LabelledCall, kit: Kit, *, mono: bool) -> CallScore:
         with redact(recording, heard, call, kit, watch, until_s=None) as redaction:
             spans, verification = redaction.spans, redaction.verification
     except CallveilError as error:
-        return CallScore(call_id=truth.call_id, duration_s=truth.duration_s, error=str(error))
-    return _score(truth, heard, spans, verification, watch, mixed=mixed or recording.format.channels == 1)
+        return _failed(truth, str(error))
+    one = mixed or recording.format.channels == 1
+    score = _score(truth, heard, spans, verification, watch, mixed=one)
+    reasons = _reasons(score, truth, heard, (*detector.findings, *heard.tones), mixed=one)
+    # A listener that fails is no failure of the call: it ends the evaluation.
+    readings = _read(truth, recording, spans, kit, listening, mixed=one)
+    return replace(score, readings=readings, reasons=reasons)
+
+
+def _failed(truth: TruthCall, error: str) -> CallScore:
+    reasons = {pii.id: Reason.FAILED for pii in truth.pii}
+    return CallScore(call_id=truth.call_id, duration_s=truth.duration_s, reasons=reasons, error=error)
+
+
+def _read(
+    truth: TruthCall,
+    recording: AudioSource,
+    spans: Sequence[MaskSpan],
+    kit: Kit,
+    listening: Listening | None,
+    *,
+    mixed: bool,
+) -> tuple[Reading, ...]:
+    """Let the listeners hear what would be published."""
+    if listening is None:
+        return ()
+    style = kit.profile.masking.audio
+    return read_recording(truth, recording, spans, listening, style=style, mixed=mixed)
+
+
+def _reasons(
+    score: CallScore, truth: TruthCall, heard: Heard, findings: Sequence[Finding], *, mixed: bool
+) -> dict[str, Reason]:
+    leaks = score_spans([MaskedCall(truth=truth, masks=score.masks, mixed=mixed)]).leaks
+    leaked = {leak.id for leak in leaks}
+    return {
+        pii.id: miss_reason(pii, truth, heard.words, findings, mixed=mixed)
+        for pii in truth.pii
+        if pii.id in leaked
+    }
+
+
+class _Watched:
+    """A detector that remembers what it found in the call."""
+
+    def __init__(self, detector: EntityDetector) -> None:
+        self._detector = detector
+        self.findings: list[Finding] = []
+
+    @property
+    def name(self) -> str:
+        return self._detector.name
+
+    def find(self, turns: Sequence[Turn], *, language: str) -> tuple[Finding, ...]:
+        found = self._detector.find(turns, language=language)
+        self.findings += found
+        return found
 
 
 def _score(
@@ -187,6 +256,8 @@ class Summary:
         failed: Calls that failed, and why.
         quarantined: Calls in which the second recogniser heard personal data after the last round. They are
             scored like the others, though nothing of them would be published.
+        reasons: Call and id of each leak to where it was lost.
+        readings: What listeners read, call by call.
     """
 
     spans: SpanScore
@@ -194,6 +265,8 @@ class Summary:
     der: DerScore
     real_time_factor: Mapping[str, float]
     failed: Mapping[str, str]
+    reasons: Mapping[tuple[str, str], Reason]
+    readings: tuple[tuple[Reading, ...], ...]
     quarantined: tuple[str, ...] = ()
 
 
@@ -225,6 +298,8 @@ def summarise(calls: Sequence[LabelledCall], scores: Sequence[CallScore], *, mon
             for score in scores
             if score.verification is not None and score.verification.result is not VerifyResult.CLEAN
         ),
+        reasons={(score.call_id, id): reason for score in scores for id, reason in score.reasons.items()},
+        readings=tuple(score.readings for score in scores),
     )
 
 
@@ -265,8 +340,15 @@ def summary_fields(summary: Summary) -> dict[str, Any]:
         "real_time_factor": dict(summary.real_time_factor),
         "failed": dict(summary.failed),
         "quarantined": list(summary.quarantined),
-        "leaks": [
-            {**asdict(leak), "entity": leak.entity.value, "covered": round(leak.covered, 3)}
-            for leak in spans.leaks
-        ],
+        "listeners": reading_fields(summary.readings),
+        "leaks": [_leak_fields(leak, summary.reasons.get((leak.call_id, leak.id))) for leak in spans.leaks],
+    }
+
+
+def _leak_fields(leak: Leak, reason: Reason | None) -> dict[str, Any]:
+    return {
+        **asdict(leak),
+        "entity": leak.entity.value,
+        "covered": round(leak.covered, 3),
+        "reason": reason.value if reason else None,
     }

@@ -34,6 +34,7 @@ DOCUMENT = {
             "start_s": 2.0,
             "end_s": 3.0,
             "spoken_text": "Ann Other",
+            "canonical_value": "987-65-4321",
         }
     ],
     "optional": [{"kind": "X", "channel": 0, "start_s": 3.5, "end_s": 4.0, "spoken_text": "Bo"}],
@@ -53,6 +54,7 @@ def test_all_labels_are_read():
     assert truth.turns[1].pieces == ()
     (pii,) = truth.pii
     assert (pii.id, pii.entity, pii.mention, pii.partial) == ("t1-000", Entity.NATIONAL_ID, 7, "last4")
+    assert pii.canonical == "987-65-4321"
     assert (truth.benign[0].kind, truth.optional[0].text) == ("PRICE", "Bo")
 
 
@@ -71,7 +73,7 @@ def test_names_of_other_sets_become_ours(name, entity):
 def test_ids_groups_and_partial_may_be_absent():
     lean = {key: DOCUMENT["pii"][0][key] for key in ("entity", "channel", "start_s", "end_s", "spoken_text")}
     (pii,) = parsed(pii=[lean]).pii
-    assert (pii.id, pii.mention, pii.partial) == ("0", None, None)
+    assert (pii.id, pii.mention, pii.partial, pii.canonical) == ("0", None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,7 @@ def test_ids_groups_and_partial_may_be_absent():
         ({"pii": [{**DOCUMENT["pii"][0], "entity": "SHOE_SIZE"}]}, r"pii\[0\]\.entity: unknown kind"),
         ({"pii": [{**DOCUMENT["pii"][0], "channel": 2}]}, r"pii\[0\]\.channel: the call has 2 channels"),
         ({"pii": [{**DOCUMENT["pii"][0], "channel": 0.5}]}, r"pii\[0\]\.channel: not an integer"),
+        ({"pii": [{**DOCUMENT["pii"][0], "canonical_value": 7}]}, r"pii\[0\]\.canonical_value: not text"),
         ({"benign": [{**DOCUMENT["benign"][0], "end_s": 5.0}]}, r"benign\[0\]: start_s must be"),
         ({"optional": [{"kind": "X"}]}, r"optional\[0\]\.channel: missing"),
     ],
@@ -103,3 +106,4 @@ def test_other_files_are_refused_by_name(content):
 
 def test_repr_shows_no_words():
     assert "Ann" not in repr(parsed())
+    assert "4321" not in repr(parsed())

@@ -19,7 +19,8 @@ _CONDITIONS = words(
     "cholesterol stroke pneumonia bronchitis copd eczema psoriasis anaemia anemia hepatitis hiv aids "
     "pregnant pregnancy miscarriage obesity insomnia adhd autism autistic allergy allergies allergic "
     "infection ulcer hernia fracture angina insulin chemotherapy dialysis antibiotics antidepressants "
-    "inhaler surgery transplant warfarin paracetamol ibuprofen aspirin codeine morphine steroids steroid transplant biopsy lupus gout thyroid endometriosis fibromyalgia sclerosis seizures "
+    "inhaler surgery transplant warfarin paracetamol ibuprofen aspirin codeine morphine steroids steroid "
+    "biopsy lupus gout thyroid endometriosis fibromyalgia sclerosis seizures "
     "seizure glaucoma cataract cataracts"
 )
 _ENDINGS = re.compile(
