@@ -96,7 +96,7 @@ def _orphan(path: Path) -> Outcome:
 
 def _exit_code(outcomes: Sequence[Outcome]) -> int:
     states = {outcome.state for outcome in outcomes}
-    if State.FAILED in states:
+    if states & {State.FAILED, State.QUARANTINED}:
         return EXIT_SOME_FAILED
     return EXIT_OK if states & {State.PUBLISHED, State.SKIPPED} else EXIT_REFUSED
 
@@ -118,8 +118,23 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
         "prefix": outcome.prefix,
         "duration_s": round(outcome.duration_s, 3),
         "masked_s": {kind: round(seconds, 2) for kind, seconds in _masked_s(outcome).items()},
+        "verify": _verify_fields(outcome),
         "timings_s": dict(outcome.timings_s),
         "error": outcome.error and {"code": outcome.error[0], "message": outcome.error[1]},
+    }
+
+
+def _verify_fields(outcome: Outcome) -> dict[str, Any] | None:
+    found = outcome.verification
+    if found is None:
+        return None
+    return {
+        "result": found.result.value,
+        "scope": found.scope.value,
+        "rounds": found.rounds,
+        "heard_s": found.heard_s,
+        "widened": found.widened,
+        "left": found.left,
     }
 
 
@@ -185,6 +200,9 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 def _why(outcome: Outcome) -> str:
     if outcome.error is not None:
         return outcome.error[1]
+    if outcome.state is State.QUARANTINED and outcome.verification is not None:
+        found = outcome.verification
+        return f"{found.left} findings could still be heard after round {found.rounds}; nothing was published"
     if outcome.state is State.SKIPPED:
         return "the same recording is published already; --force redoes it"
     return outcome.decision.reason if outcome.decision else ""

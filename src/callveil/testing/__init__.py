@@ -3,7 +3,7 @@
 The fakes keep the contracts of `ports`. They hold no model and no file.
 """
 
-from callveil.testing.builders import START, call, noise, tone, turn, words
+from callveil.testing.builders import CLEAN, START, call, noise, tone, turn, words
 from callveil.testing.fakes import (
     FakeDetector,
     FakeDiarization,
@@ -16,6 +16,7 @@ from callveil.testing.memory_store import MemoryStore
 from callveil.testing.signer import throw_away_signer
 
 __all__ = [
+    "CLEAN",
     "START",
     "FakeDetector",
     "FakeDiarization",

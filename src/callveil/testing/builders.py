@@ -10,6 +10,7 @@ import numpy as np
 from callveil.vocabulary.audio import Audio
 from callveil.vocabulary.call import Call, Direction, Party, Role
 from callveil.vocabulary.consent import ConsentRecord, Flag, LawfulBasis, Purpose
+from callveil.vocabulary.proof import Verification, VerifyResult, VerifyScope
 from callveil.vocabulary.transcript import Turn, Word
 
 START = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -38,6 +39,12 @@ def call(call_id: str = "c-1", *, consent: Sequence[ConsentRecord] | None = None
         ),
         consent=tuple(granted if consent is None else consent),
     )
+
+
+CLEAN = Verification(
+    result=VerifyResult.CLEAN, scope=VerifyScope.ALL, rounds=2, heard_s=41.5, widened=3, left=0
+)
+"""Another recogniser heard the masked audio twice, and nothing was left."""
 
 
 def words(text: str, *, channel: int = 0, start_s: float = 0.0, word_s: float = 0.3) -> tuple[Word, ...]:

@@ -19,7 +19,7 @@ from callveil.stages.documents.certificate import (
 from callveil.stages.mask_audio import AudioStyle
 from callveil.stages.mask_text import TextStyle
 from callveil.stages.plan_masks import MaskPlan
-from callveil.testing import START, ManualClock, throw_away_signer
+from callveil.testing import CLEAN, START, ManualClock, throw_away_signer
 from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.recording import MaskedDocument, Part, PublishedPart
 
@@ -44,6 +44,7 @@ FACTS = CertificateFacts(
     text_style=TextStyle.ENTITY,
     timings_s={},
     created_at=START,
+    verification=CLEAN,
 )
 
 

@@ -72,6 +72,7 @@ def kit(request) -> Kit:
         dual=FakeDiarizer(),
         mono=FakeDiarizer(),
         detector=FakeDetector(findings=[finding]),
+        listener=FakeTranscriber(),
         store=MemoryStore(clock=ManualClock()),
         clock=ManualClock(),
         signer=throw_away_signer(),
@@ -238,4 +239,5 @@ def test_the_certificate_tells_what_was_done(kit):
         "fake-transcriber",
         "fake-diarizer",
         "fake-detector",
+        "fake-transcriber",
     ]

@@ -23,7 +23,7 @@ from callveil.stages.documents.transcript import transcript_json
 from callveil.stages.mask_audio import AudioStyle
 from callveil.stages.mask_text import TextStyle
 from callveil.stages.plan_masks import MaskPlan
-from callveil.testing import START, MemoryStore, throw_away_signer, tone
+from callveil.testing import CLEAN, START, MemoryStore, throw_away_signer, tone
 from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.pii import Entity, MaskSpan
 from callveil.vocabulary.recording import MaskedDocument, MaskedFile, Part, PublishedPart
@@ -119,6 +119,7 @@ def publish(
         text_style=TextStyle.ENTITY,
         timings_s={"transcribe": 1.234},
         created_at=START,
+        verification=CLEAN,
     )
     certificate = PublishedPart(
         part=Part.CERTIFICATE,

@@ -76,6 +76,7 @@ def publish(store: ObjectStore, call_id: str = "c-1", *, signer=SIGNER, models=N
         dual=FakeDiarizer(),
         mono=FakeDiarizer(),
         detector=FakeDetector(findings=[finding]),
+        listener=FakeTranscriber(),
         store=store,
         clock=ManualClock(),
         signer=signer,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from callveil.stages.plan_masks import MaskPlan, OtherChannel, plan_masks
 from callveil.vocabulary.audio import ChannelSpeech, Span
 from callveil.vocabulary.pii import Entity, Finding
+from callveil.vocabulary.transcript import Word
 
 PLAN = MaskPlan(pad_before_s=0.2, pad_after_s=0.4, snap_s=0.25, join_s=0.3, other_channel=OtherChannel.NEVER)
 LOUD = np.zeros((1000, 2), np.bool_)
@@ -20,8 +21,20 @@ def finding(
     return Finding(entity=entity, channel=channel, start_s=start_s, end_s=end_s, score=score, detector="test")
 
 
+def beside(findings) -> list[Word]:
+    """Words that touch each finding, so that no sound beside it can be a part of it."""
+    times = [(f.channel, f.start_s - 1, f.start_s) for f in findings]
+    times += [(f.channel, f.end_s, f.end_s + 1) for f in findings]
+    return [
+        Word(text="so", start_s=start_s, end_s=end_s, probability=0.9, channel=channel)
+        for channel, start_s, end_s in times
+    ]
+
+
 def plan(findings, settings=PLAN, quiet=LOUD, speech=SILENT, duration_s=10.0):
-    masks = plan_masks(findings, settings, quiet=quiet, speech=speech, duration_s=duration_s)
+    masks = plan_masks(
+        findings, settings, words=beside(findings), quiet=quiet, speech=speech, duration_s=duration_s
+    )
     return [(m.channel, pytest.approx(m.start_s), pytest.approx(m.end_s)) for m in masks]
 
 
@@ -53,9 +66,11 @@ def test_masks_stay_inside_the_call():
 
 
 def test_close_masks_join_and_keep_the_surer_kind():
+    found = [finding(1, 2, score=0.5), finding(2.8, 3, score=0.9, entity=Entity.IBAN)]
     masks = plan_masks(
-        [finding(1, 2, score=0.5), finding(2.8, 3, score=0.9, entity=Entity.IBAN)],
+        found,
         PLAN,
+        words=beside(found),
         quiet=LOUD,
         speech=SILENT,
         duration_s=10,
@@ -86,7 +101,8 @@ WHEN_QUIET = MaskPlan(other_channel=OtherChannel.WHEN_QUIET)
     ],
 )
 def test_the_other_channel_is_masked_where_it_does_not_speak(speech, other):
-    masks = plan_masks([finding(2, 3)], WHEN_QUIET, quiet=LOUD, speech=speech, duration_s=10)
+    found = [finding(2, 3)]
+    masks = plan_masks(found, WHEN_QUIET, words=beside(found), quiet=LOUD, speech=speech, duration_s=10)
     assert [(m.start_s, m.end_s) for m in masks if m.channel == 1] == other
     assert {m.detector for m in masks if m.channel == 1} <= {"crosstalk"}
 
@@ -112,7 +128,9 @@ findings = st.lists(
     quiet=st.integers(0, 2**32).map(lambda seed: np.random.default_rng(seed).random((1000, 2)) < 0.3),
 )
 def test_every_finding_is_covered_and_masks_do_not_overlap(findings, quiet):
-    masks = plan_masks(findings, WHEN_QUIET, quiet=quiet, speech=islands((1, 4)), duration_s=10)
+    masks = plan_masks(
+        findings, WHEN_QUIET, words=beside(findings), quiet=quiet, speech=islands((1, 4)), duration_s=10
+    )
     for f in findings:
         assert any(
             m.channel == f.channel and m.start_s <= f.start_s + 1e-3 and m.end_s >= f.end_s - 1e-3
@@ -120,3 +138,26 @@ def test_every_finding_is_covered_and_masks_do_not_overlap(findings, quiet):
         )
     for a, b in itertools.pairwise(masks):
         assert a.channel != b.channel or a.end_s < b.start_s
+
+
+def word(start_s: float, end_s: float) -> Word:
+    return Word(text="so", start_s=start_s, end_s=end_s, probability=0.9, channel=0)
+
+
+def edges(words, quiet=LOUD):
+    found = [finding(4, 5)]
+    (mask,) = plan_masks(found, PLAN, words=words, quiet=quiet, speech=SILENT, duration_s=10)
+    return mask.start_s, mask.end_s
+
+
+def test_sound_that_goes_on_beside_a_found_word_belongs_to_it():
+    assert edges([word(4, 5)]) == (pytest.approx(3.4), pytest.approx(5.6))
+
+
+def test_such_sound_ends_at_a_pause():
+    start_s, end_s = edges([word(4, 5)], quiet_at((3.5, 3.6), (5.5, 5.7)))
+    assert (start_s, end_s) == (pytest.approx(3.59), pytest.approx(5.5))
+
+
+def test_such_sound_ends_where_another_word_begins():
+    assert edges([word(3, 3.7), word(4, 5), word(5.5, 6)]) == (pytest.approx(3.7), pytest.approx(5.5))

@@ -37,7 +37,7 @@ class ReferenceRecognizer(NumberRecognizer):
         r"(?:member|membership|customer|patient|student|employee|user|client|account) (?:i d|i\.?d\.?)",
         r"(?:the|your|a|my|booking|order|quote) references?(?: number)?|barcode|bar code|"
         r"passport|licen[cs]e|vin|imei",
-        r"(?:the|my|our) accounts?(?: is|'s)?",
+        r"(?:the|my|our) accounts",
         r"account numbers?|number on (?:the|your) (?:letter|bill|statement|policy|invoice|email|"
         r"screen|letter|account)",
         r"number on the card|do you have the number|policy|membership|number plate|registration",

@@ -22,7 +22,7 @@ from callveil.vocabulary.recording import MaskedDocument, MaskedFile, Part, Publ
 SCHEMA_VERSION = "1.1"
 """Of certificate.schema.json."""
 
-DECISION_SCHEMA_VERSION = "1.0"
+DECISION_SCHEMA_VERSION = "1.1"
 """Of decision.schema.json."""
 
 
@@ -199,7 +199,7 @@ def quarantine_json(
         JSON after schemas/decision.schema.json.
     """
     document = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": DECISION_SCHEMA_VERSION,
         "call_id": call_id,
         "action": "quarantine",
         "rule": "not_proven",

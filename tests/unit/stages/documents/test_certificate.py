@@ -19,7 +19,7 @@ from callveil.stages.documents.certificate import (
 from callveil.stages.mask_audio import AudioStyle
 from callveil.stages.mask_text import TextStyle
 from callveil.stages.plan_masks import MaskPlan
-from callveil.testing import START, throw_away_signer
+from callveil.testing import CLEAN, START, throw_away_signer
 from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.pii import Entity, MaskSpan
 from callveil.vocabulary.recording import MaskedDocument, MaskedFile, Part, PublishedPart
@@ -69,6 +69,7 @@ FACTS = CertificateFacts(
     text_style=TextStyle.ENTITY,
     timings_s={"decode": 0.12345},
     created_at=START + timedelta(minutes=5),
+    verification=CLEAN,
 )
 
 
@@ -76,7 +77,14 @@ def test_certificate_follows_its_schema_and_says_what_was_done():
     document = check(certificate_json(FACTS, SIGNER).content, "certificate")
     assert document["audio"] == {"rate_hz": 8000, "channels": 2, "n_samples": 12001, "duration_s": 1.5}
     assert document["consent"]["action"] == "keep"
-    assert document["verify"] == {"result": "not_run", "rounds": 0}
+    assert document["verify"] == {
+        "result": "clean",
+        "scope": "all",
+        "rounds": 2,
+        "heard_s": 41.5,
+        "widened": 3,
+        "left": 0,
+    }
     assert document["timings_s"] == {"decode": 0.123}
     assert document["masking"]["pad_after_s"] == 0.4
     assert document["engines"][0]["files"] == {"model.bin": SHA, "vocab.txt": SHA}
