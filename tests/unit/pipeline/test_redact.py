@@ -41,7 +41,7 @@ BEEP_S = (14.0, 14.4)
 
 
 def recording() -> MemorySource:
-    """The agent talks from 2 to 6 s, the customer from 10 to 20 s with a loud beep at 14 s; line noise else."""
+    """The agent talks from 2 to 6 s, the customer from 10 to 20 s with a loud beep at 14 s; noise else."""
     n = 30 * RATE_HZ
     rng = np.random.default_rng(5)
     time_s = np.arange(n) / RATE_HZ
