@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 from callveil.stages.spoken_forms.lexicon import MULTIPLIERS, PLURALS, TEENS, TENS, UNITS
@@ -59,11 +60,19 @@ def phrase(text: str) -> str:
     return " ".join(["", *re.findall(r"[^\W_]+", text.lower()), ""])
 
 
+def labelled(path: Path) -> list[dict[str, Any]]:
+    """The personal data of a labelled call, each knowing what may be said there: "allowed"."""
+    truth = json.loads(path.read_text())
+    allowed = "\n".join(part["spoken_text"] for part in [*truth["benign"], *truth["optional"]])
+    return [{**pii, "allowed": allowed} for pii in truth["pii"]]
+
+
 def digit_values(pii: dict[str, Any]) -> set[str]:
     """The digit strings of 4 and more that give a labelled value away, written and said."""
     written = re.findall(r"\d+", re.sub(r"(?<=\d)[^\w]+(?=\d)", "", pii["canonical_value"]))
     said = [] if pii["entity"] in _SAID_WITH_DATES else spoken_digits(pii["spoken_text"]).split()
-    return {digits for digits in [*written, *said] if len(digits) >= FEWEST_DIGITS}
+    allowed = spoken_digits(pii["allowed"])
+    return {d for d in [*written, *said] if len(d) >= FEWEST_DIGITS and d not in allowed}
 
 
 def phrases(pii: dict[str, Any]) -> set[str]:
