@@ -15,6 +15,8 @@ from callveil.stages.spoken_forms.lexicon import MULTIPLIERS, PLURALS, TEENS, TE
 FEWEST_DIGITS = 4
 FEWEST_RAW_DIGITS = 6
 """Fewer are searched in text for people only: a certificate is full of numbers."""
+FEWEST_RAW_LETTERS = 6
+"""Fewer, such as a spelt name's two letters, stand in any compressed audio by chance."""
 _PHRASE_KINDS = frozenset(
     ["PERSON", "EMAIL_ADDRESS", "ADDRESS", "MEDICAL", "DATE_OF_BIRTH", "PASSWORD_OR_PIN", "CARD_EXPIRY"]
 )
@@ -115,7 +117,7 @@ def ids_in_bytes(content: bytes, truth: Iterable[dict[str, Any]]) -> set[str]:
         if not is_too_short(pii)
         and (
             any(v in joined for v in digit_values(pii) if len(v) >= FEWEST_RAW_DIGITS)
-            or any(p in flat for p in phrases(pii))
+            or any(p in flat for p in phrases(pii) if len(p.replace(" ", "")) >= FEWEST_RAW_LETTERS)
         )
     }
 
