@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from callveil.config import SECRET_VARIABLES, explain, load_config, profile_names
+from callveil.config import SECRET_VARIABLES, Profile, explain, load_config, profile_names
 from callveil.errors import ConfigError
-from callveil.kit import check_config
+from callveil.kit import build_kit, check_config, engine_options
 
 
 @pytest.fixture
@@ -58,6 +58,40 @@ BAD = [
         "[transcriber]\nengine = 'faster-whisper'\noptions = {beem_size = 5}",
         ["transcriber.options", "did you mean 'beam_size'"],
     ),
+    ("unknown scope", "[verify]\nscope = 'some'", ["verify.scope", "all or near"]),
+    ("no round at all", "[verify]\nmax_rounds = 0", ["verify.max_rounds", "1 to 10 times"]),
+    ("misspelt verify key", "[verify]\nmax_round = 3", ["verify", "did you mean 'max_rounds'"]),
+    (
+        "unknown listener",
+        "[verify.listener]\nengine = 'kaldi'",
+        ["verify.listener.engine", "'kaldi'", "faster-whisper"],
+    ),
+    (
+        "unknown option of the listener",
+        "[verify.listener]\nengine = 'faster-whisper'\noptions = {beem_size = 5}",
+        ["verify.listener.options", "did you mean 'beam_size'"],
+    ),
+    ("options without an engine", "[verify.listener]\noptions = {beam_size = 1}", ["verify.listener.engine"]),
+    (
+        "a listener with the transcriber's own model",
+        "[verify.listener]\nengine = 'faster-whisper'\noptions = {model = 'whisper-base-ct2'}",
+        ["verify.listener: uses the transcriber's own model", "allowed: another model"],
+    ),
+    (
+        "that model because it is the engine's default",
+        "[verify.listener]\nengine = 'faster-whisper'",
+        ["verify.listener: uses the transcriber's own model"],
+    ),
+    (
+        "that model through another engine",
+        "[verify.listener]\nengine = 'openai-whisper'\noptions = {model = 'whisper-base-ct2'}",
+        ["verify.listener: uses the transcriber's own model"],
+    ),
+    (
+        "a transcriber with the listener's model",
+        "[transcriber]\nengine = 'faster-whisper'\noptions = {model = 'whisper-tiny-en-ct2'}",
+        ["verify.listener: uses the transcriber's own model"],
+    ),
 ]
 
 
@@ -70,6 +104,43 @@ def test_a_bad_profile_names_file_and_key(profile, text, expected):
     assert "centre.toml" in message
     for part in expected:
         assert part in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[verify.listener]\nengine = 'openai-whisper'\noptions = {model = 'whisper-tiny-en-ct2'}",
+        "[transcriber]\nengine = 'openai-whisper'\noptions = {model = 'whisper-base-ct2'}",
+    ],
+)
+def test_another_model_through_any_engine_may_listen(profile, text):
+    check_config(load_config(profile(text), environ={}))
+
+
+def test_a_listener_with_the_transcribers_model_is_refused_before_any_model_is_loaded(profile, tmp_path):
+    config = load_config(
+        profile("[verify.listener]\nengine = 'faster-whisper'"), environ={"CALLVEIL_MODELS_DIR": "/nowhere"}
+    )
+    with pytest.raises(ConfigError, match=r"centre\.toml: verify\.listener"):
+        build_kit(config, str(tmp_path / "store"))
+
+
+def test_the_default_profile_says_what_holds_without_it(profile):
+    given, defaults = load_config("default", environ={}).profile, load_config(profile(""), environ={}).profile
+    assert given.verify == defaults.verify == Profile().verify
+    assert given.masking == defaults.masking
+
+
+def test_explain_lists_how_calls_are_verified(profile):
+    path = profile("[verify]\nscope = 'near'")
+    config = load_config(path, environ={})
+    rows = {row.key: row for row in explain(config)}
+    assert (rows["verify.scope"].value, rows["verify.scope"].origin) == ("near", path)
+    assert (rows["verify.max_rounds"].value, rows["verify.max_rounds"].origin) == (5, "default")
+    assert rows["verify.listener.engine"].value == "faster-whisper"
+    options = engine_options(config)
+    assert options["verify.listener.options.model"] == "whisper-tiny-en-ct2"
+    assert options["verify.listener.options.beam_size"] == 1
 
 
 def test_an_unknown_profile_lists_the_shipped_ones():

@@ -51,8 +51,8 @@ def process(
     and without --consent a call is held: nothing of it is written. Certificates are signed: `callveil keys
     create` makes the key.
 
-    Exit codes: 0 all done; 2 wrong use or configuration, nothing was started; 3 some calls failed; 4 refused,
-    consent let none of the calls be kept; 130 interrupted.
+    Exit codes: 0 all done; 2 wrong use or configuration, nothing was started; 3 some calls failed or were
+    quarantined; 4 refused, consent let none of the calls be kept; 130 interrupted.
     """
     if metadata is not None and consent is not None:
         raise MetadataError("--metadata and --consent: only one of them is allowed")
@@ -201,8 +201,7 @@ def _why(outcome: Outcome) -> str:
     if outcome.error is not None:
         return outcome.error[1]
     if outcome.state is State.QUARANTINED and outcome.verification is not None:
-        found = outcome.verification
-        return f"{found.left} findings could still be heard after round {found.rounds}; nothing was published"
+        return f"{outcome.verification.reason} Nothing was published."
     if outcome.state is State.SKIPPED:
         return "the same recording is published already; --force redoes it"
     return outcome.decision.reason if outcome.decision else ""

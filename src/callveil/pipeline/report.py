@@ -38,6 +38,7 @@ class _Totals:
     """The figures on top."""
 
     kept: int
+    quarantined: int
     held: int
     discarded: int
     duration_s: float
@@ -54,7 +55,8 @@ def write_report(
 ) -> None:
     """Write the report.
 
-    It reads published objects and decision records only, one call at a time.
+    It reads published objects and decision records only, one call at a time. The record of a call that was
+    published since is left out.
 
     Args:
         store: What to report on.
@@ -68,19 +70,24 @@ def write_report(
     """
     prefixes = list(store.list_calls())
     records = _records(store) if decisions is None else list(decisions)
-    rows, spans = [], []
+    rows, spans, published_at = [], [], dict[str, str]()
     for prefix in prefixes:
         with _well_formed(prefix):
             certificate = _document(store, prefix + Part.CERTIFICATE)
             rows.append(_row(certificate))
             spans.extend(certificate["masked_spans"])
+            published_at[certificate["call_id"]] = certificate["created_at"]
+    with _well_formed("decisions/"):
+        # Points in time are written in one form, so their texts have the order of time.
+        records = [r for r in records if r["decided_at"] >= published_at.get(r["call_id"], "")]
     page = _environment().get_template("report.html.j2")
     stream = page.stream(
         title=title,
         version=__version__,
         totals=_totals(rows, spans, records),
         rows=rows,
-        records=records,
+        quarantined=[record for record in records if record["action"] == "quarantine"],
+        refused=[record for record in records if record["action"] != "quarantine"],
         calls=_calls(store, prefixes),
         open_transcripts=len(rows) <= _FEW_CALLS,
     )
@@ -156,6 +163,7 @@ def _totals(
 ) -> _Totals:
     return _Totals(
         kept=len(rows),
+        quarantined=sum(record["action"] == "quarantine" for record in records),
         held=sum(record["action"] == "hold" for record in records),
         discarded=sum(record["action"] == "discard" for record in records),
         duration_s=sum(row.duration_s for row in rows),

@@ -140,7 +140,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallView:
-    """One published call."""
+    """One published call; `proof` says how it was proven clean, None where it was not."""
 
     call_id: str
     started_at: datetime
@@ -148,6 +148,7 @@ class CallView:
     masked_s: float
     language: str
     certificate: Mapping[str, Any]
+    proof: str | None
     tags: Mapping[str, str]
     kinds: tuple[KindTotal, ...]
     tracks: tuple[TrackView, ...]
@@ -192,6 +193,7 @@ def call_view(
         masked_s=masked_seconds(spans),
         language=transcript["language"],
         certificate=certificate,
+        proof=_proof(certificate),
         tags=dict(sorted(tags.items())),
         kinds=kind_totals(spans),
         tracks=tuple(
@@ -243,6 +245,23 @@ def masked_seconds(spans: Sequence[Mapping[str, Any]]) -> float:
         total += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return total
+
+
+def _proof(certificate: Mapping[str, Any]) -> str | None:
+    """What another recogniser heard of the masked audio, in one sentence."""
+    verify = certificate["verify"]
+    if verify["result"] != "clean":
+        return None
+    listener = next((e["name"] for e in certificate["engines"] if e["role"] == "listener"), "the listener")
+    rounds, widened = verify["rounds"], verify["widened"]
+    what = "the speech that is left" if verify["scope"] == "all" else "the speech near masks and digits"
+    masked = {0: "", 1: "; one thing it had heard was masked too"}.get(
+        widened, f"; {widened} things it had heard were masked too"
+    )
+    return (
+        f"clean after {rounds} {'round' if rounds == 1 else 'rounds'}: {listener} heard {what} "
+        f"({verify['heard_s']:.1f} s), and no personal data was found in it{masked}."
+    )
 
 
 def _speakers(turns: Sequence[Mapping[str, Any]], channels: int) -> list[str]:

@@ -43,3 +43,9 @@ class Verification:
     heard_s: float
     widened: int = 0
     left: int = 0
+
+    @property
+    def reason(self) -> str:
+        """Why a call is quarantined, in one sentence without personal data."""
+        findings = "finding" if self.left == 1 else "findings"
+        return f"{self.left} {findings} could still be heard after round {self.rounds}."

@@ -1,3 +1,7 @@
+import json
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from typer.testing import CliRunner
 
@@ -5,7 +9,11 @@ from callveil.adapters.signing_keys import KeyFolder
 from callveil.cli import app, process
 from callveil.cli.output import exit_code
 from callveil.errors import ConfigError
-from callveil.testing import ManualClock, throw_away_signer
+from callveil.pipeline.batch import Job
+from callveil.testing import CLEAN, ManualClock, throw_away_signer
+from callveil.vocabulary.consent import Action, ConsentDecision
+from callveil.vocabulary.proof import Verification, VerifyResult, VerifyScope
+from callveil.vocabulary.recording import Outcome, State
 
 
 @pytest.fixture
@@ -63,3 +71,77 @@ def test_a_wrong_key_in_the_environment_does_not_fall_back_to_the_folder(
     assert variable.removesuffix("_FILE") in str(error)
     assert "hush" not in str(error)
     assert (exit_code(error), n_heard) == (2, 0)
+
+
+def outcome(state: State, call_id: str = "c-1", **more: Any) -> Outcome:
+    return Outcome(call_id=call_id, state=state, **more)
+
+
+LEAK = Verification(
+    result=VerifyResult.LEAK, scope=VerifyScope.ALL, rounds=5, heard_s=61.25, widened=4, left=2
+)
+KEPT = ConsentDecision(action=Action.KEEP, rule="all_party", reason="Every party agreed.")
+PUBLISHED = outcome(State.PUBLISHED, duration_s=12.0, decision=KEPT, verification=CLEAN)
+QUARANTINED = outcome(State.QUARANTINED, "c-2", decision=KEPT, verification=LEAK)
+
+
+@pytest.fixture
+def end_with(tmp_path, monkeypatch):
+    """Run `callveil process` with calls that end as told."""
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "a.wav").write_bytes(b"x")
+    job = Job(audio=tmp_path / "a.wav", metadata=None)
+
+    def invoke(*outcomes: Outcome, options: tuple[str, ...] = ()):
+        monkeypatch.setattr(process, "process_all", lambda *_: [(job, each) for each in outcomes])
+        return CliRunner().invoke(app, ["process", str(job.audio), "--out", str(tmp_path / "out"), *options])
+
+    return invoke
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [
+        ([State.PUBLISHED], 0),
+        ([State.SKIPPED], 0),
+        ([State.QUARANTINED], 3),
+        ([State.PUBLISHED, State.QUARANTINED], 3),
+        ([State.QUARANTINED, State.DISCARDED], 3),
+        ([State.PUBLISHED, State.FAILED], 3),
+        ([State.HELD, State.DISCARDED], 4),
+        ([State.PUBLISHED, State.HELD], 0),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, list) else str(value),
+)
+def test_the_exit_code_tells_how_the_calls_ended(end_with, states, code):
+    assert end_with(*(outcome(state) for state in states)).exit_code == code
+
+
+def test_a_quarantined_call_has_its_line_and_is_counted(end_with):
+    printed = end_with(PUBLISHED, QUARANTINED).stdout
+    assert (
+        "c-2: quarantined: 2 findings could still be heard after round 5. Nothing was published." in printed
+    )
+    assert "1 published, 1 quarantined" in printed
+    row = next(line for line in printed.splitlines() if "c-2" in line and "all_party" in line)
+    assert "quarantined" in row
+
+
+def test_one_finding_is_one(end_with):
+    printed = end_with(replace(QUARANTINED, verification=replace(LEAK, left=1))).stdout
+    assert "1 finding could still" in printed
+
+
+def test_json_tells_what_was_heard_of_the_masked_audio(end_with):
+    held = outcome(State.HELD, "c-3")
+    printed = end_with(PUBLISHED, QUARANTINED, held, options=("--json",)).stdout
+    calls = {call["call_id"]: call for call in json.loads(printed)["calls"]}
+    assert calls["c-1"]["verify"] == {
+        "result": "clean", "scope": "all", "rounds": 2, "heard_s": 41.5, "widened": 3, "left": 0,
+    }  # fmt: skip
+    assert calls["c-2"]["state"] == "quarantined"
+    assert calls["c-2"]["prefix"] is None
+    assert calls["c-2"]["verify"] == {
+        "result": "leak", "scope": "all", "rounds": 5, "heard_s": 61.25, "widened": 4, "left": 2,
+    }  # fmt: skip
+    assert calls["c-3"]["verify"] is None

@@ -1,5 +1,6 @@
 import hashlib
 import io
+import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +19,7 @@ from callveil.stages.documents.certificate import (
     EngineUsed,
     certificate_json,
     decision_json,
+    quarantine_json,
 )
 from callveil.stages.documents.transcript import transcript_json
 from callveil.stages.mask_audio import AudioStyle
@@ -26,6 +28,7 @@ from callveil.stages.plan_masks import MaskPlan
 from callveil.testing import CLEAN, START, MemoryStore, throw_away_signer, tone
 from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.pii import Entity, MaskSpan
+from callveil.vocabulary.proof import Verification, VerifyResult, VerifyScope
 from callveil.vocabulary.recording import MaskedDocument, MaskedFile, Part, PublishedPart
 from callveil.vocabulary.transcript import MaskedTurn, MaskedWord
 
@@ -87,7 +90,7 @@ TURNS = (
 
 
 def publish(
-    store, folder, call_id="c-1", *, spans=(), turns=TURNS, decision=KEEP, duration_s=4.0, audio=None
+    store, folder, call_id="c-1", *, spans=(), turns=TURNS, decision=KEEP, duration_s=4.0, audio=None, **more
 ):
     file = io.BytesIO()
     soundfile.write(file, tone(duration_s, rate_hz=8000, channels=2).samples, 8000, format="FLAC")
@@ -112,14 +115,17 @@ def publish(
         outputs=parts,
         audio=AudioFacts(rate_hz=8000, channels=2, n_samples=round(8000 * duration_s)),
         decision=decision,
-        engines=(EngineUsed(role="transcriber", name="engine/model-x"),),
+        engines=(
+            EngineUsed(role="transcriber", name="engine/model-x"),
+            EngineUsed(role="listener", name="engine/model-y"),
+        ),
         masked=spans,
         plan=MaskPlan(),
         audio_style=AudioStyle.SILENCE,
         text_style=TextStyle.ENTITY,
         timings_s={"transcribe": 1.234},
-        created_at=START,
-        verification=CLEAN,
+        verification=more.pop("verification", CLEAN),
+        **{"created_at": START, **more},
     )
     certificate = PublishedPart(
         part=Part.CERTIFICATE,
@@ -133,6 +139,16 @@ def publish(
 def refuse(store, call_id, action, **changes):
     decision = ConsentDecision(action=action, rule="denied", reason="A party said no.", **changes)
     content = decision_json(call_id=call_id, decision=decision, decided_at=START, input_sha256="ef" * 32)
+    store.put_decision(f"decisions/2026/11/23/{call_id}.json", content)
+
+
+def put_in_quarantine(store, call_id, left=2, decided_at=START):
+    verification = Verification(
+        result=VerifyResult.LEAK, scope=VerifyScope.ALL, rounds=5, heard_s=60.0, widened=4, left=left
+    )
+    content = quarantine_json(
+        call_id=call_id, verification=verification, decided_at=decided_at, input_sha256="ef" * 32
+    )
     store.put_decision(f"decisions/2026/11/23/{call_id}.json", content)
 
 
@@ -203,6 +219,81 @@ def test_calls_that_were_not_kept_show_their_decision_only(tmp_path):
     assert "Waits until 26 November 2026, 09:30 UTC." in page.text
     assert "No call was kept" in page.text
     assert "audio" not in page.tags
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {},
+            "Proven clean after 2 rounds: engine/model-y heard the speech that is left (41.5 s), and no "
+            "personal data was found in it; 3 things it had heard were masked too.",
+        ),
+        (
+            {"rounds": 1, "widened": 0, "scope": VerifyScope.NEAR},
+            "Proven clean after 1 round: engine/model-y heard the speech near masks and digits (41.5 s), and "
+            "no personal data was found in it.",
+        ),
+        ({"widened": 1}, "found in it; one thing it had heard was masked too."),
+    ],
+)
+def test_a_call_says_who_proved_it(tmp_path, changes, expected):
+    store = MemoryStore()
+    publish(store, tmp_path, verification=replace(CLEAN, **changes))
+    assert expected in Page(page_of(store, tmp_path)).text
+
+
+def test_a_call_of_before_there_was_a_proof_says_so(tmp_path):
+    store, folder = MemoryStore(), "calls/2026/11/23/c-1/"
+    publish(store, tmp_path)
+    contents = {part: store.get(folder + part) for part in (Part.AUDIO, Part.TRANSCRIPT, Part.CERTIFICATE)}
+    certificate = json.loads(contents[Part.CERTIFICATE]) | {"verify": {"result": "not_run", "rounds": 0}}
+    contents[Part.CERTIFICATE] = json.dumps(certificate).encode()
+    parts = [
+        PublishedPart(part=part, body=MaskedDocument(content=content), media_type="text/plain")
+        for part, content in contents.items()
+    ]
+    store.publish(folder, parts, tags={}, retain_until=None, replace=True)
+    page = Page(page_of(store, tmp_path))
+    assert "Not proven by a second hearing." in page.text
+    assert "Proven clean" not in page.text
+
+
+def test_quarantined_calls_are_listed_apart_with_their_reason(tmp_path):
+    store = MemoryStore()
+    put_in_quarantine(store, "c-7")
+    put_in_quarantine(store, "c-8", left=1)
+    refuse(store, "c-9", Action.DISCARD)
+    page = Page(page_of(store, tmp_path))
+    assert "Calls in quarantine" in page.text
+    assert "c-7 quarantined 2 findings could still be heard after round 5. Decided" in page.text
+    assert "c-8 quarantined 1 finding could still be heard after round 5. Decided" in page.text
+    assert "quarantined 2 held 0 discarded 1" in page.text
+    before, after = page.text.split("Calls that were not kept")
+    assert "c-9" in after
+    assert "c-9" not in before
+
+
+def test_without_quarantined_calls_nothing_is_said_of_them(tmp_path):
+    store = MemoryStore()
+    publish(store, tmp_path)
+    assert "Calls in quarantine" not in page_of(store, tmp_path)
+
+
+def test_the_record_of_a_call_that_was_published_since_is_left_out(tmp_path):
+    store = MemoryStore()
+    put_in_quarantine(store, "c-1")
+    publish(store, tmp_path, created_at=START + timedelta(hours=1))
+    assert "Calls in quarantine" not in page_of(store, tmp_path)
+
+
+def test_a_quarantined_redo_stands_beside_the_earlier_recording(tmp_path):
+    store = MemoryStore()
+    publish(store, tmp_path)
+    put_in_quarantine(store, "c-1", decided_at=START + timedelta(hours=1))
+    page = Page(page_of(store, tmp_path))
+    assert "c-1 quarantined" in page.text
+    assert ("article", "id", "call-c-1") in page.attributes
 
 
 def test_given_decisions_take_the_place_of_those_in_the_store(tmp_path):

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from callveil.stages.mask_text import TextStyle, mask_text
+from callveil.stages.unheard import INAUDIBLE
 from callveil.vocabulary.pii import Entity, Finding, MaskSpan
 from callveil.vocabulary.transcript import Turn, Word
 
@@ -36,6 +39,34 @@ CASES = [
     ("a touched word is masked whole", "it's Tobias here", [finding(1.7, 1.8)], [], "it's [PERSON] here"),
     ("a word the sound mask covers", "it's Tobias here", [], [span(0.9, 2.0)], "it's [PERSON] here"),
     ("a word the padding only brushes", "it's Tobias here", [], [span(0.6, 2.2)], "it's [PERSON] here"),
+    (
+        "an unmasked stretch without words is left out",
+        f"it's {INAUDIBLE} here",
+        [],
+        [],
+        "it's here",
+    ),
+    (
+        "a masked one is a part of its run",
+        f"it's Tobias {INAUDIBLE} here",
+        [finding(1, 2.8)],
+        [],
+        "it's [PERSON] here",
+    ),
+    (
+        "one that only the sound mask covers too",
+        f"it's {INAUDIBLE} here",
+        [],
+        [span(0.9, 2.0)],
+        "it's [PERSON] here",
+    ),
+    (
+        "one between two runs does not part them",
+        f"Tobias {INAUDIBLE} Lund",
+        [finding(0, 0.8), finding(2, 2.8)],
+        [],
+        "[PERSON]",
+    ),
     (
         "another channel",
         "it's Tobias here",
@@ -75,3 +106,22 @@ def test_raw_types_do_not_print_their_words():
     raw = turn("it's Tobias here")
     assert "Tobias" not in repr(raw)
     assert "Tobias" not in repr(raw.words)
+
+
+def test_a_turn_without_any_word_is_left_out():
+    silent = replace(turn(f"{INAUDIBLE} {INAUDIBLE}"), speaker="agent")
+    masked = mask_text([turn("good morning"), silent], [], [], TextStyle.ENTITY)
+    assert [each.speaker for each in masked] == ["customer"]
+
+
+def test_a_masked_stretch_without_words_is_a_turn_that_tells_no_more():
+    (masked,) = mask_text([turn(INAUDIBLE)], [finding(0, 0.5)], [], TextStyle.ENTITY)
+    assert [(word.text, word.entity) for word in masked.words] == [("[PERSON]", "PERSON")]
+
+
+@pytest.mark.parametrize("style", list(TextStyle))
+def test_speech_without_words_is_never_named(style):
+    said = turn(f"{INAUDIBLE} it's {INAUDIBLE} {INAUDIBLE} Tobias {INAUDIBLE}")
+    for found in ([], [finding(2, 4.5)], [finding(0, 6)]):
+        (masked,) = mask_text([said], found, [], style)
+        assert INAUDIBLE not in masked.text

@@ -203,7 +203,7 @@ def quarantine_json(
         "call_id": call_id,
         "action": "quarantine",
         "rule": "not_proven",
-        "reason": f"{verification.left} findings could still be heard after round {verification.rounds}",
+        "reason": verification.reason,
         "hold_until": None,
         "decided_at": utc(decided_at),
         "input_sha256": input_sha256,
