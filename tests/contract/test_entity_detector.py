@@ -119,6 +119,7 @@ def test_unknown_options_are_refused():
         module.Options.model_validate({"entitys": ["PERSON"]})
 
 
-def test_medical_is_opt_in():
+def test_every_kind_is_found_by_default_health_too():
     module = engine_module("detector", "presidio")
-    assert Entity.MEDICAL not in module.Options().entities
+    # Keypad tones are found in the signal, not in the dialogue.
+    assert set(module.Options().entities) == set(Entity) - {Entity.DTMF}
