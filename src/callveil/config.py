@@ -83,7 +83,7 @@ class MaskingConfig(_Table):
     )
     text: TextStyle = Field(default=TextStyle.ENTITY, description="entity or pii: what is read instead")
     pad_before_s: float = Field(
-        default=0.2, ge=0, le=2, description="0 to 2 seconds, masked before the first word"
+        default=0.15, ge=0, le=2, description="0 to 2 seconds, masked before the first word"
     )
     pad_after_s: float = Field(
         default=0.4, ge=0, le=2, description="0 to 2 seconds, masked after the last word"

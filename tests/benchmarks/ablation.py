@@ -28,7 +28,8 @@ from callveil.stages.spoken_forms import Run, SpokenDate, Token, find_dates, fin
 from callveil.stages.stretches import Window
 from callveil.vocabulary.audio import Audio, Span
 
-ALL_ON = "all on"
+ALL_ON = "all on but verify"
+VERIFY = "verify on as well"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,8 @@ def _kit(switch: Switch, profile: str, store: str) -> Kit:
 
 def _score(call: LabelledCall, kit: Kit, switch: Switch) -> CallScore:
     with ExitStack() as stack:
-        for target, replacement in switch.patches.items():
+        patches = switch.patches if switch.name == VERIFY else {**VERIFY_OFF, **switch.patches}
+        for target, replacement in patches.items():
             stack.enter_context(patch(target, replacement))
         (score,) = evaluate_calls([call], switch.kit(kit), mono=False, on_call=lambda _: None)
     return score
@@ -204,7 +206,32 @@ _WRITTEN_ONLY: Mapping[str, Any] = {
 }
 _PRESIDIO = "callveil.engines.presidio"
 
+_REDACT = "callveil.pipeline.redact"
+
+VERIFY_OFF: Mapping[str, Any] = {f"{_REDACT}._SecondHearing.hear": lambda self, audio, spans: ()}
+"""Every other switch is measured on what the first recogniser heard alone: with verify on, a second chance
+would hide what a means is worth, and each row would take as long as all of them do now."""
+
 SWITCHES = (
+    Switch(name=VERIFY),
+    Switch(
+        name="unheard speech",
+        patches={f"{_REDACT}.unheard_speech": lambda words, speech, quiet: ()},
+    ),
+    Switch(
+        name="unsure words beside a found value",
+        patches={"callveil.stages.find_pii._spread": lambda stream, place: place},
+    ),
+    Switch(
+        name="answers taken for suspect where words are unsure",
+        patches={
+            f"{_PRESIDIO}.{name}.garbled": lambda stream, tokens: False
+            for name in ("base", "person", "email")
+        },
+    ),
+    Switch(
+        name="masks up to the next pause or word", patches={"callveil.stages.plan_masks._MOST_SOUND_S": 0.0}
+    ),
     Switch(name="answers to questions", patches={f"{_DIALOGUE}.answers": _no_answers}),
     Switch(
         name="expectations from other turns",

@@ -41,7 +41,7 @@ class MaskPlan:
         other_channel: Rule for the other channel.
     """
 
-    pad_before_s: float = 0.2
+    pad_before_s: float = 0.15
     pad_after_s: float = 0.4
     snap_s: float = 0.25
     join_s: float = 0.3

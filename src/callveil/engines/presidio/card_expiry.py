@@ -20,6 +20,7 @@ class CardExpiryRecognizer(NumberRecognizer):
     """Month and year, as digits ("oh eight, twenty-seven") or by name, where an expiry was asked for."""
 
     entity: ClassVar[Entity] = Entity.CARD_EXPIRY
+    shortest: ClassVar[int] = 3
     cues: ClassVar[tuple[CuePattern, ...]] = cues(
         entity.value,
         r"expir(?:y|ation|es|ing|e)(?: date| month)?|exp date|experation|valid (?:until|till|"

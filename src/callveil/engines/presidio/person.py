@@ -159,7 +159,7 @@ class PersonRecognizer(DialogueRecognizer):
         """The first chunk with content, and further ones in capitals."""
         found = 0
         for sentence in sentences(stream, place.tokens):
-            if harmless(stream, sentence) and not _introduces(stream, sentence):
+            if harmless(stream, sentence):
                 continue
             if evades(stream, sentence) and not _introduces(stream, sentence):
                 return
