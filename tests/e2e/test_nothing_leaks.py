@@ -70,7 +70,7 @@ def processed(tmp_path_factory) -> Processed:
     truth = {path.stem: search.labelled(path) for path in sorted(CALLS.glob("*.json"))}
     arguments = ["process", given, "--out", store, "--consent", "granted"]
     done = loud(_LOUD, *arguments, "--json")
-    assert done.returncode == 0, f"process ended with {done.returncode}"
+    assert done.returncode in (0, 3), f"process ended with {done.returncode}"  # 3: one was quarantined
     calls = {call["call_id"]: call for call in json.loads(done.stdout)["calls"]}
     prefixes = {name: call["prefix"] for name, call in calls.items() if call["prefix"]}
     runs = {
