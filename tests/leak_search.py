@@ -5,7 +5,8 @@ Nothing here returns a value, only the ids of those that were found. Tests load 
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ _PHRASE_KINDS = frozenset(
     ["PERSON", "EMAIL_ADDRESS", "ADDRESS", "MEDICAL", "DATE_OF_BIRTH", "PASSWORD_OR_PIN", "CARD_EXPIRY"]
 )
 _SAID_WITH_DATES = frozenset(["DATE_OF_BIRTH", "CARD_EXPIRY", "MEDICAL"])
+_NAMING_KINDS = frozenset(["PERSON", "EMAIL_ADDRESS", "ADDRESS"])
 _SHORTEST_SECRET = 6
+_SHORTEST_NAME = 5
 _BREAK = " "
 
 
@@ -63,10 +66,24 @@ def phrase(text: str) -> str:
 
 
 def labelled(path: Path) -> list[dict[str, Any]]:
-    """The personal data of a labelled call, each knowing what may be said there: "allowed"."""
+    """The personal data of a labelled call, each knowing what may be said there: "allowed", "open"."""
     truth = json.loads(path.read_text())
     allowed = "\n".join(part["spoken_text"] for part in [*truth["benign"], *truth["optional"]])
-    return [{**pii, "allowed": allowed} for pii in truth["pii"]]
+    said_openly = _said_openly(path.parent)
+    return [{**pii, "allowed": allowed, "open": said_openly} for pii in truth["pii"]]
+
+
+@cache
+def _said_openly(folder: Path) -> frozenset[str]:
+    """Every word that is said outside of personal data in any of the calls."""
+    pieces = (
+        piece["text"]
+        for path in folder.glob("*.json")
+        for turn in json.loads(path.read_text())["turns"]
+        for piece in turn["pieces"]
+        if piece["kind"] != "pii"
+    )
+    return frozenset(phrase("\n".join(pieces)).split())
 
 
 def digit_values(pii: dict[str, Any]) -> set[str]:
@@ -90,6 +107,18 @@ def phrases(pii: dict[str, Any]) -> set[str]:
     }
 
 
+def telling_words(pii: dict[str, Any]) -> set[str]:
+    """The single words of a name or address that are said nowhere else, with a space at either end."""
+    if pii["entity"] not in _NAMING_KINDS:
+        return set()
+    words = phrase(f"{pii['canonical_value']} {pii['spoken_text']}").split()
+    return {
+        f" {word} "
+        for word in words
+        if len(word) >= _SHORTEST_NAME and word.isalpha() and word not in pii["open"]
+    }
+
+
 def is_too_short(pii: dict[str, Any]) -> bool:
     """True for a partial value of fewer than 4 characters: it would be found anywhere."""
     return bool(pii["partial"]) and len(re.sub(r"\W", "", pii["canonical_value"])) < FEWEST_DIGITS
@@ -102,22 +131,33 @@ def ids_in_text(text: str, truth: Iterable[dict[str, Any]]) -> set[str]:
         pii["id"]
         for pii in truth
         if not is_too_short(pii)
-        and (any(v in runs for v in digit_values(pii)) or any(p in flat for p in phrases(pii)))
+        and (
+            any(v in runs for v in digit_values(pii))
+            or any(p in flat for p in phrases(pii) | telling_words(pii))
+        )
     }
 
 
-def ids_in_bytes(content: bytes, truth: Iterable[dict[str, Any]]) -> set[str]:
-    """Ids of the values that stand in a file, whatever its format."""
-    text = content.decode("utf-8", "replace")
-    joined = re.sub(r"(?<=\d)[ /-](?=\d)", "", text)
-    flat = phrase(text)
+def ids_of_numbers_in_bytes(content: bytes, truth: Iterable[dict[str, Any]]) -> set[str]:
+    """Ids of the numbers of 6 digits and more that stand in a file, whatever its format."""
+    joined = re.sub(r"(?<=\d)[ /-](?=\d)", "", content.decode("utf-8", "replace"))
     return {
         pii["id"]
         for pii in truth
-        if not is_too_short(pii)
-        and (
-            any(v in joined for v in digit_values(pii) if len(v) >= FEWEST_RAW_DIGITS)
-            or any(p in flat for p in phrases(pii) if len(p.replace(" ", "")) >= FEWEST_RAW_LETTERS)
+        if any(v in joined for v in digit_values(pii) if len(v) >= FEWEST_RAW_DIGITS)
+    }
+
+
+def ids_in_bytes(content: bytes, truth: Sequence[dict[str, Any]]) -> set[str]:
+    """Ids of the numbers and phrases that stand in a file, whatever its format."""
+    flat = phrase(content.decode("utf-8", "replace"))
+    return ids_of_numbers_in_bytes(content, truth) | {
+        pii["id"]
+        for pii in truth
+        if any(
+            p in flat
+            for p in phrases(pii) | telling_words(pii)
+            if len(p.replace(" ", "")) >= FEWEST_RAW_LETTERS
         )
     }
 
@@ -151,7 +191,18 @@ def _texts(node: Any) -> Iterator[str]:
 
 
 def printed_text(text: str) -> str:
-    """What people read on a page or a terminal, without tags, times and measures."""
-    text = re.sub(r"(?s)<(script|style)\b.*?</\1>", " | ", text)
-    text = unescape(re.sub(r"<[^>]*>", " | ", text))
-    return re.sub(r"\d+:\d\d(\.\d+)?|\d+\.\d+|\d{4}-\d\d-\d\dT?", " | x | ", text)
+    """What people read on a page or a terminal, without times, measures and hashes.
+
+    A tag that ends a line or a cell ends a number too; one within a line does not.
+    """
+    text = re.sub(r"(?s)<(script|style)\b.*?</\1>", " x ", text)
+    text = re.sub(r"</?(?:span|b|em|strong|mark|a|i)\b[^>]*>", " ", text)
+    text = unescape(re.sub(r"<[^>]*>", " x ", text))
+    text = re.sub(r"\b(?=\w*\d)[0-9A-Za-z+/=_-]{24,}", " x ", text)  # hashes and signatures
+    return re.sub(r"\d+:\d\d(\.\d+)?|\d+\.\d+|\d{4}-\d\d-\d\dT?", " x ", text)
+
+
+def parts_of_calls(text: str, heading: str) -> dict[str, str]:
+    """A text about several calls, cut at a pattern whose first group is the call id."""
+    _, *parts = re.split(heading, text)
+    return dict(zip(parts[::2], parts[1::2], strict=True))

@@ -24,6 +24,7 @@ import logging, sys
 logging.basicConfig(level=logging.DEBUG)
 from callveil.cli import app
 for call in sys.argv[2:]:
+    print(f"=== {call} ===", flush=True)
     for more in ([], ["--json"]):
         app(["show", call, "--store", sys.argv[1], *more], standalone_mode=False)
 """
@@ -50,6 +51,9 @@ class Processed(NamedTuple):
     outputs: dict[str, str]
     report: bytes
 
+    def __repr__(self) -> str:
+        return f"Processed({len(self.truth)} calls)"  # the labels are values; a failure must not print them
+
     @property
     def all_pii(self) -> list[dict[str, Any]]:
         return [pii for entries in self.truth.values() for pii in entries]
@@ -66,7 +70,7 @@ def processed(tmp_path_factory) -> Processed:
     truth = {path.stem: search.labelled(path) for path in sorted(CALLS.glob("*.json"))}
     arguments = ["process", given, "--out", store, "--consent", "granted"]
     done = loud(_LOUD, *arguments, "--json")
-    assert done.returncode == 0, f"process ended with {done.returncode}"
+    assert done.returncode in (0, 3), f"process ended with {done.returncode}"  # 3: one was quarantined
     calls = {call["call_id"]: call for call in json.loads(done.stdout)["calls"]}
     prefixes = {name: call["prefix"] for name, call in calls.items() if call["prefix"]}
     runs = {
@@ -128,19 +132,36 @@ def test_nothing_is_in_the_bytes_of_any_file_or_in_its_name(processed):
     assert sorted(leaked) == []
 
 
+def ids_in_parts(text: str, heading: str, processed: Processed) -> set[str]:
+    """Ids of the values that can be read in the part of a text that is about their call."""
+    parts = search.parts_of_calls(text, heading)
+    assert set(parts) >= set(processed.prefixes)
+    return {
+        found
+        for call in processed.prefixes
+        for found in search.ids_in_text(search.printed_text(parts[call]), processed.truth[call])
+    }
+
+
 def test_nothing_is_in_the_report(processed):
-    leaked = search.ids_in_bytes(processed.report, processed.all_pii)
-    leaked |= search.ids_in_text(search.printed_text(processed.report.decode()), processed.all_pii)
+    page = processed.report.decode()
+    leaked = ids_in_parts(page, r'<article id="call-([^"]+)"', processed)
+    leaked |= search.ids_of_numbers_in_bytes(processed.report, processed.all_pii)
     assert sorted(leaked) == []
 
 
 def test_nothing_is_printed_or_logged(processed):
-    leaked = set()
-    for name, text in processed.outputs.items():
-        found = search.ids_in_bytes(text.encode(), processed.all_pii)
-        if name == "show: stdout":
-            found |= search.ids_in_text(search.printed_text(text), processed.all_pii)
-        leaked |= {f"{each} in {name}" for each in found}
+    leaked = {
+        f"{found} in {name}"
+        for name, text in processed.outputs.items()
+        for found in search.ids_of_numbers_in_bytes(text.encode(), processed.all_pii)
+    }
+    leaked |= ids_in_parts(processed.outputs["show: stdout"], r"=== (\S+) ===\n", processed)
+    for name in ("process --json: stderr", "process: stderr", "verify: stderr", "show: stderr"):
+        leaked |= {
+            f"{found} in {name}"
+            for found in search.ids_in_bytes(processed.outputs[name].encode(), processed.all_pii)
+        }
     assert sorted(leaked) == []
 
 

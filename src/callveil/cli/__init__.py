@@ -15,7 +15,8 @@ from callveil.errors import CallveilError
 app = typer.Typer(
     name="callveil",
     help="Call recordings kept only with consent, with the spoken personal data gone.",
-    epilog="Exit codes: 0 done, 1 error, 2 wrong use or profile, 3 some failed, 4 refused, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 error, 2 wrong use or profile, 3 some failed or quarantined, 4 refused, "
+    "130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

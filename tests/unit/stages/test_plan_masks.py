@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def islands(*spans: tuple[float, float]) -> tuple[ChannelSpeech, ...]:
     return (SILENT[0], ChannelSpeech(channel=1, islands=tuple(Span(start_s=a, end_s=b) for a, b in spans)))
 
 
-WHEN_QUIET = MaskPlan(other_channel=OtherChannel.WHEN_QUIET)
+WHEN_QUIET = replace(PLAN, other_channel=OtherChannel.WHEN_QUIET)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_the_other_channel_is_masked_where_it_does_not_speak(speech, other):
 
 
 def test_always_masks_the_other_channel_even_over_its_speech():
-    settings = MaskPlan(other_channel=OtherChannel.ALWAYS)
+    settings = replace(PLAN, other_channel=OtherChannel.ALWAYS)
     assert [m[0] for m in plan([finding(2, 3)], settings, speech=islands((0, 10)))] == [0, 1]
 
 
@@ -161,3 +162,27 @@ def test_such_sound_ends_at_a_pause():
 
 def test_such_sound_ends_where_another_word_begins():
     assert edges([word(3, 3.7), word(4, 5), word(5.5, 6)]) == (pytest.approx(3.7), pytest.approx(5.5))
+
+
+def test_words_of_the_other_channel_end_nothing():
+    others = [replace(each, channel=1) for each in (word(3, 3.7), word(5.2, 6))]
+    assert edges([word(4, 5), *others]) == edges([word(4, 5)])
+
+
+spans_of_words = st.lists(
+    st.tuples(times, st.floats(0.02, 1.0)).map(lambda t: word(t[0], t[0] + t[1])), max_size=12
+)
+
+
+@given(words=spans_of_words, seed=st.integers(0, 2**32))
+def test_an_edge_reaches_over_no_other_word_by_more_than_padding_and_snap(words, seed):
+    quiet = np.random.default_rng(seed).random((1000, 2)) < 0.1
+    start_s, end_s = edges([*words, word(4, 5)], quiet)
+    frame_s = 0.011
+    assert 4 - 0.6 - PLAN.snap_s - frame_s <= start_s <= 4 - PLAN.pad_before_s + frame_s
+    assert 5 + PLAN.pad_after_s - frame_s <= end_s <= 5 + 0.6 + PLAN.snap_s + frame_s
+    for each in words:
+        if each.end_s <= 4:
+            assert start_s >= min(each.end_s, 4 - PLAN.pad_before_s) - PLAN.snap_s - frame_s
+        if each.start_s >= 5:
+            assert end_s <= max(each.start_s, 5 + PLAN.pad_after_s) + PLAN.snap_s + frame_s
