@@ -98,7 +98,9 @@ def _growth(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
 
 
 def _quality(arguments: argparse.Namespace, head: dict[str, Any], answers: Mapping[str, Any]) -> None:
-    calls, compared = _chosen(arguments, None), _chosen(arguments, CALLS)
+    calls = _chosen(arguments, None)
+    everywhere = arguments.all or arguments.calls is not None
+    compared = tuple(call for call in calls if everywhere or call.truth.call_id in CALLS)
     mixed = _chosen(arguments, MONO_CALLS)
     profile = arguments.profile
     listeners = _listeners(arguments)
