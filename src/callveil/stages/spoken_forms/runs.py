@@ -29,6 +29,7 @@ _MAX_GLUE = 4
 _SIGNS = words("dash hyphen slash stroke space underscore")
 _UNSURE = 0.4
 _NO_COUNT_DIGITS = 7
+_NO_LEAN_TOKENS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +211,8 @@ def _run(tokens: Sequence[Token], group: list[int]) -> Run:
         tokens=span,
         chars=chars,
         counts=_counts(tokens, span) and not spelled_out,
-        leans=_leans(tokens, span, digits),
+        # Six digits said one by one are nobody's count: "sure, at zero four zero five one nine eight zero".
+        leans=_leans(tokens, span, digits) and len({at for _, at in chars}) < _NO_LEAN_TOKENS,
         signed=_signed(tokens[start:stop]) and not _measured(tokens, span),
         natural=_natural(tokens[start:stop]),
     )
