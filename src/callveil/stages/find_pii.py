@@ -212,7 +212,7 @@ def _repeats(dialogue: Dialogue, found: Sequence[Candidate]) -> Iterator[Candida
         yield from _repeated_words(stream, covered[stream.number], values.words)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class _Values:
     chars: Mapping[str, Entity]
     words: Mapping[str, Entity]

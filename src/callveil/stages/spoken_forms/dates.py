@@ -21,7 +21,7 @@ _FEASTS = (
 _MAX_PARTS = 9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SpokenDate:
     """A date, or a part of one, in one speaker's tokens.
 
