@@ -67,3 +67,16 @@ class RefusedError(CallveilError):
     """A rule forbids it: a legal hold, a retention date, a replacement nobody asked for."""
 
     code = "refused"
+
+
+class LedgerError(CallveilError):
+    """The ledger's database failed; nothing was changed."""
+
+    is_permanent = False
+    code = "ledger"
+
+
+class LeaseLostError(CallveilError):
+    """Another worker has the call now, so this one's result does not count."""
+
+    code = "lease_lost"
