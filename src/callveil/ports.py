@@ -380,12 +380,24 @@ class Ledger(Protocol):
             NotFoundError: No such call.
         """
 
-    def claim(self, call_id: str, *, owner: str, lease_s: float, now: datetime) -> Claim | None:
+    def claim(
+        self, call_id: str, *, owner: str, states: Sequence[CallState], lease_s: float, now: datetime
+    ) -> Claim | None:
         """Take the right to work on a call: to decide a RECEIVED one, to redact a KEPT one.
 
-        A KEPT call becomes PROCESSING and its `attempts` rise; a PROCESSING one whose lease has ended is
-        claimed again. None when there is nothing to do now: another state, another owner, or too early for
-        a retry.
+        A KEPT call becomes PROCESSING; its `attempts` rise, as do those of a RECEIVED one. A PROCESSING call
+        whose lease has ended is claimed again.
+
+        Args:
+            call_id: The call.
+            owner: Name of the worker.
+            states: RECEIVED, PROCESSING (which stands for KEPT too), or both: what the worker can do.
+            lease_s: Seconds until the right ends.
+            now: Aware UTC.
+
+        Returns:
+            None when there is nothing to do now: another state, another owner, too early for a retry, or no
+            such call. In `found` the state is RECEIVED or PROCESSING, and `attempts` counts this one.
         """
 
     def renew(self, claim: Claim, *, lease_s: float, now: datetime) -> Claim | None:
@@ -400,6 +412,12 @@ class Ledger(Protocol):
         Raises:
             LeaseLostError: The claim is outdated; nothing has changed.
             ValueError: `TRANSITIONS` does not allow it.
+        """
+
+    def release(self, owner: str, *, now: datetime) -> int:
+        """Take back every claim of a worker that is known to be dead; returns how many.
+
+        Its PROCESSING calls become KEPT and its RECEIVED ones are owed again, at once.
         """
 
     def replay(self, call_id: str, *, actor: str, now: datetime) -> LedgerCall:

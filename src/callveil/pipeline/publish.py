@@ -124,7 +124,14 @@ def published_already(call: Call, decision: ConsentDecision, kit: Kit, input_sha
         )
     if earlier.keep_until_s != _kept_until_s(decision):
         return None
-    return Outcome(call_id=call.call_id, state=State.SKIPPED, decision=decision, prefix=prefix)
+    return Outcome(
+        call_id=call.call_id,
+        state=State.SKIPPED,
+        decision=decision,
+        prefix=prefix,
+        duration_s=earlier.duration_s,
+        masked=earlier.masked,
+    )
 
 
 class StoreAndClock(Protocol):
@@ -210,6 +217,8 @@ def _kept_until_s(decision: ConsentDecision) -> float | None:
 class _Earlier:
     input_sha256: str
     keep_until_s: float | None
+    duration_s: float
+    masked: tuple[MaskSpan, ...]
 
 
 def _earlier(kit: Kit, prefix: str) -> _Earlier | None:
@@ -218,7 +227,12 @@ def _earlier(kit: Kit, prefix: str) -> _Earlier | None:
     except NotFoundError:
         return None
     return _Earlier(
-        input_sha256=certificate["input_sha256"], keep_until_s=certificate["consent"]["keep_until_s"]
+        input_sha256=certificate["input_sha256"],
+        keep_until_s=certificate["consent"]["keep_until_s"],
+        duration_s=certificate["audio"]["duration_s"],
+        masked=tuple(
+            MaskSpan(**{**span, "entity": Entity(span["entity"])}) for span in certificate["masked_spans"]
+        ),
     )
 
 

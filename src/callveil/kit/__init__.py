@@ -1,0 +1,34 @@
+"""Build what a job needs from a profile and a site. The one place that names concrete classes."""
+
+from callveil.kit.processing import (
+    Kit,
+    LazyDiarizer,
+    LazySigner,
+    SystemClock,
+    UsedModels,
+    build_kit,
+    build_listener,
+    check_config,
+    engine_options,
+    open_signer,
+    open_store,
+    signer_of,
+)
+from callveil.kit.service import Service, build_service
+
+__all__ = [
+    "Kit",
+    "LazyDiarizer",
+    "LazySigner",
+    "Service",
+    "SystemClock",
+    "UsedModels",
+    "build_kit",
+    "build_listener",
+    "build_service",
+    "check_config",
+    "engine_options",
+    "open_signer",
+    "open_store",
+    "signer_of",
+]
