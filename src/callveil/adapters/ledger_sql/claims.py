@@ -1,0 +1,134 @@
+"""Leases on calls. The fence of a call rises with every claim, so a worker that was overtaken changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from callveil.adapters.ledger_sql import audit_chain
+from callveil.adapters.ledger_sql.audit_chain import SETTLED, Action
+from callveil.adapters.ledger_sql.call_rows import dump
+from callveil.adapters.ledger_sql.call_state import change, enter, find, read
+from callveil.adapters.ledger_sql.outbox import lease_end
+from callveil.adapters.ledger_sql.tables import attempts, calls
+from callveil.errors import LeaseLostError, NotFoundError, RefusedError
+from callveil.vocabulary.ledger import TRANSITIONS, CallState, Claim, LedgerCall, Settlement
+
+_STANDS = frozenset({CallState.FAILED, CallState.DISCARDED})
+"""What answers that come in while somebody works do not undo."""
+
+_RETRIED = frozenset({CallState.RECEIVED, CallState.KEPT})
+
+
+def claim(
+    connection: sa.Connection, call_id: str, *, owner: str, lease_s: float, now: datetime
+) -> Claim | None:
+    """See `Ledger.claim`."""
+    until = lease_end(now, lease_s)
+    try:
+        row = find(connection, call_id, lock=True)
+    except NotFoundError:
+        return None
+    if not _is_free(row, now):
+        return None
+    fence = row.fence + 1
+    lease = {"lease_owner": owner, "lease_until": until, "fence": fence}
+    if row.state == CallState.RECEIVED:
+        change(connection, call_id, **lease, not_before=None)
+    else:
+        begun = {**lease, "attempts": row.attempts + 1, "reason": row.reason, "error_code": row.error_code}
+        if row.state == CallState.KEPT:
+            enter(connection, row, CallState.PROCESSING, now=now, **begun)
+        else:
+            change(connection, call_id, **begun, updated_at=now)
+    connection.execute(
+        sa.insert(attempts).values(call_id=call_id, fence=fence, owner=owner, state=row.state, claimed_at=now)
+    )
+    return Claim(found=read(connection, call_id), owner=owner, fence=fence, until=until)
+
+
+def _is_free(row: sa.Row[Any], now: datetime) -> bool:
+    """Whether there is something to do for a call now that nobody does."""
+    if row.lease_until is not None and row.lease_until > now:
+        return False
+    if row.not_before is not None and row.not_before > now:
+        return False
+    if row.state == CallState.KEPT:
+        return row.arrived_at is not None  # Nobody redacts a part of a call.
+    return row.state in (CallState.RECEIVED, CallState.PROCESSING)
+
+
+def renew(connection: sa.Connection, held: Claim, *, lease_s: float, now: datetime) -> Claim | None:
+    """See `Ledger.renew`."""
+    until = lease_end(now, lease_s)
+    changed = connection.execute(
+        sa.update(calls)
+        .where(
+            calls.c.call_id == held.found.call_id,
+            calls.c.fence == held.fence,
+            calls.c.lease_owner == held.owner,
+        )
+        .values(lease_until=until)
+    )
+    return replace(held, until=until) if changed.rowcount else None
+
+
+def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: datetime) -> LedgerCall:
+    """See `Ledger.settle`."""
+    call_id = held.found.call_id
+    row = find(connection, call_id, lock=True)
+    if (row.fence, row.lease_owner) != (held.fence, held.owner):
+        raise LeaseLostError("another worker has the call now")
+    came_from = CallState(row.state)
+    if result.state not in TRANSITIONS[came_from]:
+        raise ValueError(f"a call that is {came_from} cannot become {result.state}")
+    if result.state is CallState.HELD and result.hold_until is None:
+        raise ValueError("a call is not held without end: hold_until is missing")
+    is_overtaken = row.consent_version != held.found.consent_version and result.state not in _STANDS
+    to = CallState.RECEIVED if is_overtaken else result.state
+    enter(
+        connection,
+        row,
+        to,
+        now=now,
+        not_before=result.not_before if to in _RETRIED and not is_overtaken else None,
+        reason="Answers came in while it was worked on." if is_overtaken else result.reason,
+        error_code=result.error_code,
+        hold_until=result.hold_until if to is CallState.HELD else None,
+        prefix=result.prefix,
+        keep_until_s=result.keep_until_s,
+        duration_s=result.duration_s,
+        masked_s=dump(dict(result.masked_s)),
+    )
+    connection.execute(
+        sa.update(attempts)
+        .where(attempts.c.call_id == call_id, attempts.c.fence == held.fence)
+        .values(settled_at=now, result=to.value, error_code=result.error_code)
+    )
+    is_retry = (came_from, to) == (CallState.PROCESSING, CallState.KEPT)
+    action = Action.RETRIED if is_retry else SETTLED[to]
+    detail = {"fence": held.fence, "error_code": result.error_code, "prefix": result.prefix}
+    if is_overtaken:
+        detail["overtaken"] = result.state.value
+    audit_chain.append(
+        connection, actor=f"worker:{held.owner}", action=action, call_id=call_id, detail=detail, now=now
+    )
+    return read(connection, call_id)
+
+
+def replay(connection: sa.Connection, call_id: str, *, actor: str, now: datetime) -> LedgerCall:
+    """See `Ledger.replay`."""
+    row = find(connection, call_id, lock=True)
+    if row.state not in (CallState.FAILED, CallState.QUARANTINED):
+        raise RefusedError(f"only failed and quarantined calls are replayed; this one is {row.state}")
+    if row.landing is None:
+        raise RefusedError("the call's audio is gone")
+    enter(connection, row, CallState.RECEIVED, now=now)
+    detail = {"from": str(row.state)}
+    audit_chain.append(
+        connection, actor=actor, action=Action.REPLAYED, call_id=call_id, detail=detail, now=now
+    )
+    return read(connection, call_id)

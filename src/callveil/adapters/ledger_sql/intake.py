@@ -1,0 +1,182 @@
+"""Calls come in, whole or live, and their answers to consent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from callveil.adapters.ledger_sql import audit_chain, consent_rows, outbox
+from callveil.adapters.ledger_sql.audit_chain import Action
+from callveil.adapters.ledger_sql.call_rows import (
+    call_from_json,
+    call_to_json,
+    ledger_call,
+    without_identifiers,
+)
+from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
+from callveil.adapters.ledger_sql.tables import calls
+from callveil.errors import RefusedError
+from callveil.stages.consent_history import fold_answers
+from callveil.vocabulary.consent import ConsentRecord
+from callveil.vocabulary.ledger import CallState, LedgerCall, NewCall
+
+_DECIDED_ANEW = frozenset(
+    {CallState.RECEIVED, CallState.HELD, CallState.KEPT, CallState.PUBLISHED, CallState.QUARANTINED}
+)
+
+
+def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> tuple[LedgerCall, bool]:
+    """See `Ledger.accept`."""
+    key = None if new.idempotency_key is None else hashlib.sha256(new.idempotency_key.encode()).hexdigest()
+    found = _present(connection, new, key)
+    if found is not None:
+        # The same landing: the caller asks again for what it brought itself, so it is not to throw it away.
+        return ledger_call(found), found.landing == new.landing
+    _insert(connection, new, key, now)
+    call_id = new.call.call_id
+    consent_rows.add(connection, call_id, new.call.consent, actor=actor, now=now)
+    event = outbox.owe(
+        connection,
+        call_id=call_id,
+        state=CallState.RECEIVED,
+        prefix=None,
+        error_code=None,
+        due_at=now,
+        now=now,
+    )
+    change(connection, call_id, last_event=event)
+    detail = {"source": new.source, "content_sha256": new.content_sha256, "n_bytes": new.n_bytes}
+    audit_chain.append(
+        connection, actor=actor, action=Action.RECEIVED, call_id=call_id, detail=detail, now=now
+    )
+    return read(connection, call_id), True
+
+
+def _present(connection: sa.Connection, new: NewCall, key: str | None) -> sa.Row[Any] | None:
+    """The call that `new` is, when it is there already.
+
+    Raises:
+        RefusedError: Its id or its key stands for something else. A live call is never the same as another:
+            nobody can tell before all of it is there.
+    """
+    by_id = connection.execute(sa.select(calls).where(calls.c.call_id == new.call.call_id)).one_or_none()
+    by_key = None
+    if key is not None:
+        by_key = connection.execute(sa.select(calls).where(calls.c.idempotency_sha256 == key)).one_or_none()
+    if by_id is not None and by_key is not None and by_id.call_id != by_key.call_id:
+        raise RefusedError("the idempotency key stands for another call")
+    for found, what in ((by_id, "call id"), (by_key, "idempotency key")):
+        if found is None or found.landing == new.landing:
+            continue
+        if new.content_sha256 is None:
+            raise RefusedError(f"the {what} stands for a call that is there already")
+        if found.content_sha256 != new.content_sha256:
+            raise RefusedError(f"the {what} stands for another recording")
+    return by_id if by_id is not None else by_key
+
+
+def _insert(connection: sa.Connection, new: NewCall, key: str | None, now: datetime) -> None:
+    arrived_at = None if new.content_sha256 is None else now
+    connection.execute(
+        sa.insert(calls).values(
+            call_id=new.call.call_id,
+            call=call_to_json(without_identifiers(new.call)),
+            state=CallState.RECEIVED.value,
+            reason="",
+            source=new.source,
+            landing=new.landing,
+            stream=new.stream,
+            content_sha256=new.content_sha256,
+            n_bytes=new.n_bytes,
+            incomplete=False,
+            idempotency_sha256=key,
+            masked_s="{}",
+            attempts=0,
+            consent_version=0,
+            received_at=now,
+            arrived_at=arrived_at,
+            heartbeat_at=now,
+            updated_at=now,
+            waiting_since=arrived_at,
+            fence=0,
+        )
+    )
+
+
+def heartbeat(connection: sa.Connection, call_ids: Sequence[str], *, now: datetime) -> None:
+    """See `Ledger.heartbeat`."""
+    for start in range(0, len(call_ids), outbox.BATCH):
+        ids = list(call_ids[start : start + outbox.BATCH])
+        outbox.lock_calls(connection, ids)
+        connection.execute(
+            sa.update(calls)
+            .where(calls.c.call_id.in_(ids), calls.c.arrived_at.is_(None))
+            .values(heartbeat_at=now)
+        )
+
+
+def arrived(
+    connection: sa.Connection,
+    call_id: str,
+    *,
+    content_sha256: str,
+    n_bytes: int,
+    incomplete: bool,
+    actor: str,
+    now: datetime,
+) -> None:
+    """See `Ledger.arrived`."""
+    row = find(connection, call_id, lock=True)
+    if row.arrived_at is not None:
+        return
+    waits = row.state in (CallState.RECEIVED, CallState.KEPT, CallState.PROCESSING)
+    change(
+        connection,
+        call_id,
+        content_sha256=content_sha256,
+        n_bytes=n_bytes,
+        incomplete=incomplete,
+        arrived_at=now,
+        updated_at=now,
+        waiting_since=now if waits else None,
+        not_before=None,
+    )
+    if row.state in (CallState.RECEIVED, CallState.KEPT):
+        owe_again(connection, row, now=now)
+    detail: audit_chain.Detail = {
+        "content_sha256": content_sha256,
+        "n_bytes": n_bytes,
+        "incomplete": incomplete,
+    }
+    audit_chain.append(
+        connection, actor=actor, action=Action.ARRIVED, call_id=call_id, detail=detail, now=now
+    )
+
+
+def record_consent(
+    connection: sa.Connection, call_id: str, records: Sequence[ConsentRecord], *, actor: str, now: datetime
+) -> LedgerCall:
+    """See `Ledger.record_consent`."""
+    row = find(connection, call_id, lock=True)
+    if not records:
+        return ledger_call(row)
+    consent_rows.add(connection, call_id, records, actor=actor, now=now)
+    call = call_from_json(row.call)
+    standing = fold_answers(call.consent, records)
+    version = row.consent_version + 1
+    answers = {"call": consent_rows.with_consent(row.call, standing), "consent_version": version}
+    if row.state in _DECIDED_ANEW:
+        # A worker that decides at this moment keeps its claim; what it settles is decided anew.
+        lease = {"lease_owner": row.lease_owner, "lease_until": row.lease_until}
+        enter(connection, row, CallState.RECEIVED, now=now, **answers, **lease)
+    else:
+        change(connection, call_id, **answers, updated_at=now)
+    detail = {"answers": len(records), "version": version}
+    audit_chain.append(
+        connection, actor=actor, action=Action.CONSENT, call_id=call_id, detail=detail, now=now
+    )
+    return read(connection, call_id)
