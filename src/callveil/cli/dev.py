@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -17,9 +15,10 @@ from rich.live import Live
 from rich.table import Table
 
 from callveil.adapters.broker import answers, broker_command, free_port
-from callveil.adapters.local_files import make_folders, write_whole
+from callveil.adapters.local_files import make_folders
 from callveil.adapters.signing_keys import KeyFolder
 from callveil.adapters.supervisor import Part, Supervisor
+from callveil.cli.ingest_key import new_ingest_key, write_ingest_keys
 from callveil.cli.output import errors
 from callveil.cli.service import Data, ProfileOption, load
 from callveil.config import Site
@@ -49,7 +48,7 @@ def dev(
         signal.signal(number, lambda *_: stopping.set())
     config, site = load(data, profile)
     make_folders(site.data)
-    _make_keys(site)
+    _make_ingest_key(site)
     environment = dict(os.environ) | {"CALLVEIL_DATA": str(site.data)}
     try:
         open_signer(config)
@@ -76,12 +75,9 @@ def dev(
         supervisor.stop(_STOP_S)
 
 
-def _make_keys(site: Site) -> None:
-    if site.ingest_key_file.exists():
-        return
-    key = {"key_id": f"dev-{secrets.token_hex(4)}", "secret": secrets.token_hex(32)}
-    draft = site.ingest_key_file.with_suffix(".draft")
-    write_whole(site.ingest_key_file, f"{json.dumps(key)}\n".encode(), draft=draft)
+def _make_ingest_key(site: Site) -> None:
+    if not site.ingest_key_file.exists():
+        write_ingest_keys(site, [new_ingest_key()])
 
 
 def _start(supervisor: Supervisor, environment: dict[str, str], profile: str, port: int) -> None:
