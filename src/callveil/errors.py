@@ -67,3 +67,17 @@ class RefusedError(CallveilError):
     """A rule forbids it: a legal hold, a retention date, a replacement nobody asked for."""
 
     code = "refused"
+
+
+class LandingError(CallveilError):
+    """Raw audio cannot be written or read now: the disk is full or fails, or the call is not finished."""
+
+    is_permanent = False
+    code = "landing"
+
+
+class TamperedError(LandingError):
+    """What lies encrypted is not what was written: changed, reordered, cut off or added to."""
+
+    is_permanent = True
+    code = "tampered"
