@@ -80,3 +80,23 @@ class LeaseLostError(CallveilError):
     """Another worker has the call now, so this one's result does not count."""
 
     code = "lease_lost"
+
+
+class LandingError(CallveilError):
+    """Raw audio cannot be written or read now: the disk is full or fails, or the call is not finished."""
+
+    is_permanent = False
+    code = "landing"
+
+
+class TamperedError(LandingError):
+    """What lies encrypted is not what was written: changed, reordered, cut off or added to."""
+
+    is_permanent = True
+    code = "tampered"
+
+
+class SignatureError(CallveilError):
+    """A request is not signed, not signed by a key that is known here, or too old."""
+
+    code = "signature"

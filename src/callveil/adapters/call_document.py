@@ -242,8 +242,8 @@ class ConsentUpdateDocument(_Model):
             custom_error_message="should be a flag, a record object or an object",
         ),
     ] = Field(
-        description="A flag or one record object for every purpose, or an object with answers by purpose, as in"
-        " the metadata. A withdrawal at a second of the call is the record"
+        description="A flag or one record object for every purpose, or an object with answers by purpose, as"
+        " in the metadata. A withdrawal at a second of the call is the record"
         ' {"flag": "withdrawn", "withdrawn_at_s": 42.5}.'
     )
 

@@ -9,7 +9,11 @@ import traceback
 from datetime import UTC, datetime
 from typing import TextIO
 
-_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
+_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
+    "message",
+    "asctime",
+    "taskName",
+}
 
 
 class JsonFormatter(logging.Formatter):
@@ -28,11 +32,15 @@ class JsonFormatter(logging.Formatter):
         }
         for name, value in vars(record).items():
             if name not in _STANDARD and not name.startswith("_"):
-                fields[name] = value if isinstance(value, str | int | float | bool | None) else type(value).__name__
+                fields[name] = (
+                    value if isinstance(value, str | int | float | bool | None) else type(value).__name__
+                )
         if record.exc_info and record.exc_info[0] is not None:
             fields["error"] = record.exc_info[0].__name__
             frames = traceback.extract_tb(record.exc_info[2])
-            fields["trace"] = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames][-12:]
+            fields["trace"] = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames][
+                -12:
+            ]
         return json.dumps(fields, ensure_ascii=False, default=str)
 
 

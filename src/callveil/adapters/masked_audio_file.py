@@ -12,6 +12,7 @@ import soundfile
 
 from callveil.adapters import audio_libsndfile
 from callveil.adapters.audio_structure import Container
+from callveil.adapters.memory_file import empty_or_remove
 from callveil.errors import AudioError
 from callveil.vocabulary.audio import AudioFormat, MaskedAudio
 from callveil.vocabulary.recording import MaskedFile
@@ -30,15 +31,17 @@ class MaskedFlacWriter:
     below -96 dBFS is noise. Samples that came from 16 bits or fewer are written unchanged. The same samples
     give the same bytes, however they are cut into blocks.
 
-    When the body raises, the file is removed.
+    When the body raises, the file is removed; a memory file is emptied.
 
     Args:
         path: Where to write; an existing file is replaced.
         format: Rate and channels of the recording; its codec is not used.
+        name: What messages call it; the file's name when None.
     """
 
-    def __init__(self, path: Path, format: AudioFormat) -> None:
+    def __init__(self, path: Path, format: AudioFormat, *, name: str | None = None) -> None:
         self._path = path
+        self._name = path.name if name is None else name
         self._format = format
         self._n_samples = 0
         self._file: soundfile.SoundFile | None = None
@@ -56,7 +59,7 @@ class MaskedFlacWriter:
                 compression_level=_COMPRESSION,
             )
         except soundfile.LibsndfileError as error:
-            raise AudioError(f"{self._path.name}: cannot be written: {error.error_string}") from error
+            raise AudioError(f"{self._name}: cannot be written: {error.error_string}") from error
         return self
 
     def write(self, block: MaskedAudio) -> None:
@@ -84,7 +87,7 @@ class MaskedFlacWriter:
         try:
             self._file.write(whole)
         except soundfile.LibsndfileError as error:
-            raise AudioError(f"{self._path.name}: cannot be written: {error.error_string}") from error
+            raise AudioError(f"{self._name}: cannot be written: {error.error_string}") from error
         self._n_samples += len(whole)
 
     def __exit__(
@@ -99,18 +102,18 @@ class MaskedFlacWriter:
                 finished = True
         finally:
             if not finished:
-                self._path.unlink(missing_ok=True)
+                empty_or_remove(self._path)
 
     def _finish(self) -> MaskedFile:
         if self._n_samples == 0:
-            raise AudioError(f"{self._path.name}: no masked audio was written")
+            raise AudioError(f"{self._name}: no masked audio was written")
         # Read back, because libsndfile does not report what the disk refused at the end.
         try:
             found = sum(map(len, audio_libsndfile.arrays(self._path, Container.FLAC, _READ_BACK)))
         except AudioError as error:
-            raise AudioError(f"{self._path.name}: cannot be read back: {error}") from error
+            raise AudioError(f"{self._name}: cannot be read back: {error}") from error
         if found != self._n_samples:
-            raise AudioError(f"{self._path.name}: {self._n_samples} samples were written, {found} are there")
+            raise AudioError(f"{self._name}: {self._n_samples} samples were written, {found} are there")
         with self._path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return MaskedFile(path=self._path, sha256=sha256, n_bytes=self._path.stat().st_size)

@@ -98,7 +98,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509
+                preexec_fn=_die_with_parent,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which stops them in order
             )
         part._started = time.monotonic()

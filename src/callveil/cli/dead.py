@@ -57,7 +57,9 @@ def replay(
     call_ids: Annotated[
         list[str] | None, typer.Argument(help="Calls to try again.", show_default=False)
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All failed calls; quarantined ones are named.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="All failed calls; quarantined ones are named.")
+    ] = False,
     data: Data = None,
     profile: ProfileOption = "default",
 ) -> None:

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,7 +22,7 @@ from callveil.cli.output import errors
 from callveil.cli.service import Data, ProfileOption, load
 from callveil.config import Site
 from callveil.errors import CallveilError, ConfigError
-from callveil.kit import Service, SystemClock, build_service, open_signer
+from callveil.kit import Service, SystemClock, build_service, make_landing_key, open_signer
 from callveil.vocabulary.ledger import CallState
 
 _READY_S = 60.0
@@ -38,8 +37,8 @@ def dev(
     """Run everything on this machine: broker, ledger, landing, store, API and a worker.
 
     Prints `ready http://127.0.0.1:PORT` once calls can be pushed. The key to sign pushes with is in
-    DATA/ingest-key.json, the results are under DATA/store, the logs under DATA/logs. SIGTERM or Ctrl-C stops it;
-    what was in hand goes on at the next start.
+    DATA/ingest-key.json, the results are under DATA/store, the logs under DATA/logs. SIGTERM or Ctrl-C
+    stops it; what was in hand goes on at the next start.
 
     Exit codes: 0 stopped; 1 a part does not start; 2 wrong configuration, nothing was started.
     """
@@ -49,6 +48,8 @@ def dev(
     config, site = load(data, profile)
     make_folders(site.data)
     _make_ingest_key(site)
+    if config.secrets.landing_key is None:
+        make_landing_key(site)
     environment = dict(os.environ) | {"CALLVEIL_DATA": str(site.data)}
     try:
         open_signer(config)
@@ -57,7 +58,9 @@ def dev(
         keys = KeyFolder(folder, SystemClock())
         if not (folder / "private.pem").exists():
             keys.create()
-            errors.print(f"made a signing key in {folder}; to check its certificates: CALLVEIL_KEYS_DIR={folder}")
+            errors.print(
+                f"made a signing key in {folder}; to check its certificates: CALLVEIL_KEYS_DIR={folder}"
+            )
         environment["CALLVEIL_KEYS_DIR"] = str(folder)
     service = build_service(*load(data, profile))
     supervisor = Supervisor(site.data / "logs")

@@ -57,7 +57,8 @@ def serve(
     config, site = load(data, profile)
     if not site.ingest_keys:
         raise ConfigError(
-            f"ingest keys: there is none; allowed: CALLVEIL_INGEST_KEYS (or ..._FILE) or {site.ingest_key_file}"
+            "ingest keys: there is none; allowed: CALLVEIL_INGEST_KEYS (or ..._FILE), or"
+            f" {site.ingest_key_file}, which `callveil ingest-key rotate` makes"
         )
     if open_status and host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError("--open-status: only on a loopback address")
@@ -78,9 +79,7 @@ def serve(
 def worker(
     data: Data = None,
     profile: ProfileOption = "default",
-    metrics_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port for Prometheus; 0 for none.")
-    ] = 0,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Port for Prometheus; 0 for none.")] = 0,
     metrics_host: Annotated[str, typer.Option(help="Address for Prometheus.")] = "127.0.0.1",
     log_level: LogLevel = "INFO",
 ) -> None:
@@ -120,6 +119,6 @@ def reconcile(
         print_json(fields)
         return
     console.print(
-        f"{found.reemitted} calls owed again, {found.cut_off} cut off and closed, {found.shredded} recordings of"
-        f" finished calls shredded, {found.orphans} recordings of no call shredded"
+        f"{found.reemitted} calls owed again, {found.cut_off} cut off and closed, {found.shredded} recordings"
+        f" of finished calls shredded, {found.orphans} recordings of no call shredded"
     )

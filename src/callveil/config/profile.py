@@ -183,6 +183,8 @@ class Secrets:
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
     signing_key: SecretStr | None = None
+    landing_key: SecretStr | None = None
+    landing_old_keys: SecretStr | None = None
 
 
 SECRET_VARIABLES: Mapping[str, str] = MappingProxyType(
@@ -190,6 +192,8 @@ SECRET_VARIABLES: Mapping[str, str] = MappingProxyType(
         "s3_access_key": "CALLVEIL_S3_ACCESS_KEY",
         "s3_secret_key": "CALLVEIL_S3_SECRET_KEY",
         "signing_key": "CALLVEIL_SIGNING_KEY",
+        "landing_key": "CALLVEIL_LANDING_KEY",
+        "landing_old_keys": "CALLVEIL_LANDING_OLD_KEYS",
     }
 )
 

@@ -6,6 +6,7 @@ from callveil.kit.processing import (
     LazySigner,
     SystemClock,
     UsedModels,
+    audio_limits,
     build_kit,
     build_listener,
     check_config,
@@ -14,7 +15,7 @@ from callveil.kit.processing import (
     open_store,
     signer_of,
 )
-from callveil.kit.service import Service, build_service
+from callveil.kit.service import Service, build_service, make_landing_key
 
 __all__ = [
     "Kit",
@@ -23,11 +24,13 @@ __all__ = [
     "Service",
     "SystemClock",
     "UsedModels",
+    "audio_limits",
     "build_kit",
     "build_listener",
     "build_service",
     "check_config",
     "engine_options",
+    "make_landing_key",
     "open_signer",
     "open_store",
     "signer_of",

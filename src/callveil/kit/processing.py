@@ -15,10 +15,12 @@ from callveil import registry
 from callveil.adapters.audio_file import AudioLimits
 from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.ed25519 import Ed25519Signer
+from callveil.adapters.key_wrapping import LocalKeyWrapper
+from callveil.adapters.landing_folder import LandingFolder
 from callveil.adapters.models import ModelFolder
 from callveil.adapters.signing_keys import KeyFolder
 from callveil.adapters.store_local import LocalStore
-from callveil.config import Config, EngineConfig, Profile, validate
+from callveil.config import Config, EngineConfig, Profile, Secrets, validate
 from callveil.errors import ConfigError
 from callveil.ports import (
     Clock,
@@ -89,8 +91,13 @@ class Kit:
     @property
     def audio_limits(self) -> AudioLimits:
         """What a recording may be at most."""
-        limits = self.profile.limits
-        return AudioLimits(max_duration_s=limits.max_duration_s, max_bytes=limits.max_bytes)
+        return audio_limits(self.profile)
+
+
+def audio_limits(profile: Profile) -> AudioLimits:
+    """What a recording may be at most."""
+    limits = profile.limits
+    return AudioLimits(max_duration_s=limits.max_duration_s, max_bytes=limits.max_bytes)
 
 
 def build_kit(config: Config, location: str) -> Kit:
@@ -214,6 +221,39 @@ def signer_of(secret: SecretStr | None) -> Ed25519Signer | None:
         return None
     pem = secret.get_secret_value().encode("utf-8", "replace")
     return Ed25519Signer.from_pem(pem, "CALLVEIL_SIGNING_KEY")
+
+
+def open_key_wrapper(secrets: Secrets) -> LocalKeyWrapper:
+    """Open the key that wraps the data keys of the landing.
+
+    Args:
+        secrets: Of the environment.
+
+    Raises:
+        ConfigError: There is none, or it is no key.
+    """
+    active, earlier = secrets.landing_key, secrets.landing_old_keys
+    if active is None:
+        raise ConfigError(
+            "landing key: there is none; set CALLVEIL_LANDING_KEY or CALLVEIL_LANDING_KEY_FILE to 32 random "
+            "bytes in base64, such as: head -c 32 /dev/urandom | base64"
+        )
+    return LocalKeyWrapper.from_text(
+        active.get_secret_value(), earlier.get_secret_value() if earlier is not None else ""
+    )
+
+
+def open_landing(root: Path, secrets: Secrets) -> LandingFolder:
+    """Open the folder where raw audio waits, encrypted, until it is redacted.
+
+    Args:
+        root: The folder; made when it is missing.
+        secrets: For the key that wraps the data keys.
+
+    Raises:
+        ConfigError: There is no key, or it is none.
+    """
+    return LandingFolder(root, open_key_wrapper(secrets))
 
 
 def open_store(location: str, config: Config) -> ObjectStore:

@@ -6,8 +6,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
@@ -58,10 +58,8 @@ class EngineProcess:
                 return self._running[call_id]
             future: Future[Report | None] = Future()
             self._running[call_id] = future
-        try:
+        with suppress(OSError):  # the reader finds the process dead and ends the future
             self._pipe.send(call_id)
-        except OSError:
-            pass  # the reader finds the process dead and ends the future
         return future
 
     def stop(self, timeout_s: float = 5.0) -> None:
@@ -85,7 +83,9 @@ class EngineProcess:
         )
         self._process.start()
         theirs.close()
-        self._reader = threading.Thread(target=self._read, args=(ours,), name=f"{self.name}-reader", daemon=True)
+        self._reader = threading.Thread(
+            target=self._read, args=(ours,), name=f"{self.name}-reader", daemon=True
+        )
         self._reader.start()
 
     def _read(self, pipe: Connection) -> None:
@@ -108,7 +108,9 @@ class EngineProcess:
         except Exception:
             log.exception("claims of a dead worker could not be released; they end with their leases")
         if not self._stopping:
-            log.error("a worker process died", extra={"worker": self.name, "exit_code": self._process.exitcode})
+            log.error(
+                "a worker process died", extra={"worker": self.name, "exit_code": self._process.exitcode}
+            )
             self._start()
         with self._lock:
             dead, self._running = self._running, {}
@@ -139,6 +141,3 @@ def _main(pipe: Connection, config: Config, site: Site, name: str, threads: int)
             except (EOFError, OSError):
                 os._exit(1)  # the parent is gone: nobody would take the result
             pool.submit(work, call_id)
-
-
-OnReport = Callable[[Report], None]

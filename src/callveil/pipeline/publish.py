@@ -28,6 +28,7 @@ from callveil.stages.documents.vcon import VconFacts, vcon_json
 from callveil.stages.retention_tags import call_prefix, decision_key, retention_tags
 from callveil.vocabulary.call import Call
 from callveil.vocabulary.consent import Action, ConsentDecision
+from callveil.vocabulary.pii import Entity, MaskSpan
 from callveil.vocabulary.recording import (
     MaskedDocument,
     MaskedFile,

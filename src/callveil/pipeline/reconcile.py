@@ -52,9 +52,7 @@ def reconcile(service: Service) -> Reconciled:
     now = service.clock.now()
     cut_off = sum(_close(call, service) for call in _silent(service))
     reemitted = service.ledger.reemit(grace_s=service.settings.reemit_after_s, now=now)
-    shredded = sum(
-        shred_if_done(call, service, actor=ACTOR) for call in service.ledger.to_shred(limit=_PAGE)
-    )
+    shredded = sum(shred_if_done(call, service, actor=ACTOR) for call in service.ledger.to_shred(limit=_PAGE))
     return Reconciled(
         reemitted=reemitted, cut_off=cut_off, shredded=shredded, orphans=_shred_orphans(service)
     )
@@ -74,7 +72,9 @@ def _close(call: LedgerCall, service: Service) -> bool:
     except NotFoundError:
         sha256, n_bytes = EMPTY_SHA256, 0  # it died before the first sample
     except CallveilError as error:
-        log.warning("a call that was cut off cannot be closed", extra={"call_id": call.call_id, "error": error.code})
+        log.warning(
+            "a call that was cut off cannot be closed", extra={"call_id": call.call_id, "error": error.code}
+        )
         return False
     service.ledger.arrived(
         call.call_id,
@@ -88,7 +88,7 @@ def _close(call: LedgerCall, service: Service) -> bool:
 
 
 def _shred_orphans(service: Service) -> int:
-    """Shred what was landed for a push that was never accepted: its process died, or its signature was wrong."""
+    """Shred what was landed for a push that was never accepted, such as when its process died."""
     older_than = service.clock.now() - timedelta(seconds=service.settings.landing_grace_s)
     tokens, shredded = service.landing.tokens(older_than), 0
     while page := list(islice(tokens, _PAGE)):

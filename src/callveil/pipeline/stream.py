@@ -1,9 +1,10 @@
 """The streaming worker: a Faust app that hands calls from Kafka to processes that redact them.
 
-The ledger is the record of what must still happen; Kafka only tells somebody soon. So an event that is lost,
-comes twice or comes late does no harm: a claim in the ledger decides who works on a call. Faust acknowledges an
-event when the agent takes the next one, and has a known fault with more than one event in hand per partition
-(github.com/faust-streaming/faust issue 606), hence concurrency 1 and a hand-off that does not wait for the work.
+The ledger is the record of what must still happen; Kafka only tells somebody soon. So an event that is
+lost, comes twice or comes late does no harm: a claim in the ledger decides who works on a call. Faust
+acknowledges an event when the agent takes the next one, and has a known fault with more than one event in hand
+per partition (github.com/faust-streaming/faust issue 606), hence concurrency 1 and a hand-off that does not
+wait for the work.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _RELAY_S = 0.1
 _RELAY_LIMIT = 200
 
 _GATES = 8
-"""Calls the consent gate decides about at a time; each waits for the ledger and the store, not for the CPU."""
+"""Calls the consent gate decides about at a time; each waits for ledger and store, not for the CPU."""
 
 _PENDING = 256
 """KEPT calls taken from Kafka that wait for a free process; references only."""
@@ -80,7 +81,7 @@ class Crew:
             task.add_done_callback(tasks.discard)
 
     async def hear_live(self, call_id: str) -> bool:
-        """Hear a call while it goes on; False when there is no room, and then it is heard once it has ended."""
+        """Hear a call while it goes on; False when there is no room: then it is heard once it has ended."""
         if self._live is None or self._live_now >= self._live.threads:
             return False
         self._live_now += 1
@@ -135,7 +136,11 @@ def build_app(service: Service, name: str, on_report: Callable[[Report], None]) 
     )
     topics = {
         topic: app.topic(
-            topic.value, key_type=bytes, value_type=bytes, value_serializer="raw", partitions=settings.partitions
+            topic.value,
+            key_type=bytes,
+            value_type=bytes,
+            value_serializer="raw",
+            partitions=settings.partitions,
         )
         for topic in Topic
     }

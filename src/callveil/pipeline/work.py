@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from callveil.adapters.landed_recording import LandedStream, open_landed
+from callveil.adapters.landed_recording import LandedStream, RawEncoding, open_landed
 from callveil.errors import CallveilError, LeaseLostError, LedgerError
-from callveil.kit import Kit, Service
+from callveil.kit import Kit, Service, audio_limits
 from callveil.pipeline.gate import decide
 from callveil.pipeline.lease import Lease
 from callveil.pipeline.listen import OnProgress
@@ -62,7 +62,9 @@ class Report:
 
 def decide_call(call_id: str, service: Service, owner: str) -> Report | None:
     """Let the consent gate decide about a RECEIVED call; None when there is nothing to decide now."""
-    return _work(call_id, service, owner, {CallState.RECEIVED: lambda lease: (decide(lease.claim, service), None)})
+    return _work(
+        call_id, service, owner, {CallState.RECEIVED: lambda lease: (decide(lease.claim, service), None)}
+    )
 
 
 def redact_call(
@@ -99,7 +101,8 @@ def _work(
         try:
             settlement, outcome = steps[claim.found.state](lease)
         except LeaseLostError:
-            return _give_way(claim, service)
+            _give_way(claim, service)
+            return None
         except CallveilError as error:
             settlement = after_failure(claim, error, service)
         except Exception as error:  # noqa: BLE001  the border of one call: the next one must still run
@@ -141,17 +144,20 @@ def _redact(
 def _recording(found: LedgerCall, service: Service) -> Iterator[AudioSource]:
     if found.landing is None:
         raise LeaseLostError("its audio is gone")
-    limits = service.config.profile.limits
+    limits = audio_limits(service.config.profile)
+    name = f"call {found.call_id}"
     if found.stream is None:
-        with open_landed(service.landing, found.landing, limits_of(service), found.call_id) as recording:
+        with open_landed(service.landing, found.landing, limits, name) as recording:
             yield recording
         return
     encoding, rate_hz, channels = found.stream.split("/")
     yield LandedStream(
         service.landing,
         found.landing,
-        AudioFormat(rate_hz=int(rate_hz), channels=int(channels), codec=encoding),
-        max_duration_s=limits.max_duration_s,
+        format=AudioFormat(rate_hz=int(rate_hz), channels=int(channels), codec=encoding),
+        encoding=RawEncoding(encoding),
+        limits=limits,
+        name=name,
         follow=None if found.arrived_at else _Arriving(found.call_id, service),
     )
 
@@ -172,7 +178,7 @@ class _Arriving:
 
 
 def _content_sha256(found: LedgerCall, service: Service) -> str:
-    """Of a live call it stands in the ledger once the call has ended, moments after its last sample was read."""
+    """Of a live call it stands in the ledger once it has ended, moments after its last sample was read."""
     sha256 = found.content_sha256
     while sha256 is None:
         sha256 = service.ledger.get(found.call_id).content_sha256
@@ -235,7 +241,7 @@ def _settle(claim: Claim, settlement: Settlement, service: Service) -> LedgerCal
             if not left:
                 raise
             time.sleep(0.5)
-    raise AssertionError("unreachable")
+    raise LedgerError("ledger: unreachable")
 
 
 def _give_way(claim: Claim, service: Service) -> None:
@@ -272,8 +278,6 @@ def _report(found: LedgerCall, outcome: Outcome | None) -> Report:
         heard_s=outcome.duration_s if outcome else 0.0,
         timings_s=dict(outcome.timings_s) if outcome else {},
         masked_s=dict(found.masked_s) if outcome else {},
-        leak=bool(
-            outcome and outcome.verification and outcome.verification.result is not VerifyResult.CLEAN
-        ),
+        leak=bool(outcome and outcome.verification and outcome.verification.result is not VerifyResult.CLEAN),
         arrived_at=found.arrived_at,
     )

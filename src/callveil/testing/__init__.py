@@ -12,6 +12,7 @@ from callveil.testing.fakes import (
     ManualClock,
     MemorySource,
 )
+from callveil.testing.memory_landing import MemoryLanding
 from callveil.testing.memory_store import MemoryStore
 from callveil.testing.signer import throw_away_signer
 
@@ -23,6 +24,7 @@ __all__ = [
     "FakeDiarizer",
     "FakeTranscriber",
     "ManualClock",
+    "MemoryLanding",
     "MemorySource",
     "MemoryStore",
     "call",

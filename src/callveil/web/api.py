@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -18,7 +17,6 @@ from starlette.requests import ClientDisconnect
 from callveil import __version__
 from callveil.adapters.call_document import CALL_ID
 from callveil.adapters.call_metadata import parse_call, parse_consent
-from callveil.errors import NotFoundError, SignatureError
 from callveil.kit import Service
 from callveil.ports import LandingWriter
 from callveil.stages.documents.forms import utc
@@ -73,16 +71,29 @@ def build_api(service: Service, *, open_status: bool = False) -> FastAPI:
         signed.check(hashlib.sha256(b"").hexdigest())
         return signed.actor
 
-    @app.post("/v1/calls", status_code=201, responses=answers(200, 401, 409, 413, 415, 422, 429, 503), openapi_extra=POST_CALLS)
+    @app.post(
+        "/v1/calls",
+        status_code=201,
+        responses=answers(200, 401, 409, 413, 415, 422, 429, 503),
+        openapi_extra=POST_CALLS,
+    )
     async def push(
         request: Request,
-        idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern=r"^[!-~]+$")] = None,
+        idempotency_key: Annotated[
+            str | None, Header(min_length=1, max_length=255, pattern=r"^[!-~]+$")
+        ] = None,
     ) -> Response:
         """Push one call: its metadata and its audio."""
         call, created = await ingest.push(request, idempotency_key)
-        return JSONResponse(status_of(call), 201 if created else 200, {"Location": f"/v1/calls/{call.call_id}"})
+        return JSONResponse(
+            status_of(call), 201 if created else 200, {"Location": f"/v1/calls/{call.call_id}"}
+        )
 
-    @app.patch("/v1/calls/{call_id}/consent", responses=answers(401, 404, 409, 413, 422, 429, 503), openapi_extra=PATCH_CONSENT)
+    @app.patch(
+        "/v1/calls/{call_id}/consent",
+        responses=answers(401, 404, 409, 413, 422, 429, 503),
+        openapi_extra=PATCH_CONSENT,
+    )
     async def consent(request: Request, call_id: CallId) -> Response:
         """Add an answer about consent; the call is decided anew."""
         return JSONResponse(status_of(await ingest.consent(request, call_id)))
@@ -97,14 +108,14 @@ def build_api(service: Service, *, open_status: bool = False) -> FastAPI:
     async def calls(
         request: Request,
         state: Annotated[CallState | None, Query(description="Only calls in this state.")] = None,
-        after: Annotated[str | None, Query(max_length=128, pattern=CALL_ID, description="Only ids after this one.")] = None,
+        after: Annotated[
+            str | None, Query(max_length=128, pattern=CALL_ID, description="Only ids after this one.")
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=1000, description="Calls on a page.")] = 100,
     ) -> Response:
         """List calls by id, a page at a time."""
         read_allowed(request)
-        page = await run_in_threadpool(
-            lambda: service.ledger.calls(state=state, after=after, limit=limit)
-        )
+        page = await run_in_threadpool(lambda: service.ledger.calls(state=state, after=after, limit=limit))
         following = page[-1].call_id if len(page) == limit else None
         return JSONResponse({"calls": [status_of(call) for call in page], "next_after": following})
 
@@ -208,15 +219,21 @@ class _Ingest:
     async def _check_room(self) -> None:
         settings = self._service.settings
         if self._uploads >= settings.max_uploads:
-            raise ProblemError(429, f"{settings.max_uploads} uploads are under way; try again", retry_after_s=1)
+            raise ProblemError(
+                429, f"{settings.max_uploads} uploads are under way; try again", retry_after_s=1
+            )
         if time.monotonic() - self._waiting_at > _BACKLOG_S:
             self._waiting_at = time.monotonic()
-            counts = await run_in_threadpool(lambda: self._service.ledger.counts(now=self._service.clock.now()))
+            counts = await run_in_threadpool(
+                lambda: self._service.ledger.counts(now=self._service.clock.now())
+            )
             by_state = counts.by_state
             busy = (CallState.RECEIVED, CallState.KEPT, CallState.PROCESSING)
             self._waiting = sum(by_state.get(state, 0) for state in busy)
         if self._waiting >= settings.max_waiting:
-            raise ProblemError(429, f"{settings.max_waiting} calls are waiting; try again later", retry_after_s=30)
+            raise ProblemError(
+                429, f"{settings.max_waiting} calls are waiting; try again later", retry_after_s=30
+            )
 
 
 def _may_be_known(token: str, service: Service) -> bool:

@@ -74,7 +74,9 @@ def _inline(model: Any) -> dict[str, Any]:
         if isinstance(value, dict):
             if "$ref" in value:
                 return resolve(definitions[value["$ref"].removeprefix("#/$defs/")])
-            return {key: resolve(item) for key, item in value.items() if key not in ("title", "discriminator")}
+            return {
+                key: resolve(item) for key, item in value.items() if key not in ("title", "discriminator")
+            }
         return [resolve(item) for item in value] if isinstance(value, list) else value
 
     resolved: dict[str, Any] = resolve(schema)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -95,12 +95,12 @@ def problem(
 
 
 async def _problem_error(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ProblemError)
+    error = cast(ProblemError, error)
     return problem(error.status, error.detail, retry_after_s=error.retry_after_s)
 
 
 async def _callveil_error(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, CallveilError)
+    error = cast(CallveilError, error)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     if status == 500:
         return problem(500, "The service is not set up rightly; its log says more.", code=error.code)
@@ -108,14 +108,14 @@ async def _callveil_error(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _validation_error(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
+    error = cast(RequestValidationError, error)
     # pydantic's own text would quote the input.
     fields = sorted({".".join(str(part) for part in each["loc"]) for each in error.errors()})
     return problem(422, f"wrong or missing: {', '.join(fields)}; the OpenAPI document says what is allowed")
 
 
 async def _http_error(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+    error = cast(HTTPException, error)
     answer = problem(error.status_code, _TITLES.get(error.status_code, "Error"))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value

@@ -176,6 +176,35 @@ def test_a_call_without_a_leak_is_proven_in_one_round(kit, temp):
     assert list(temp.rglob("*")) == []
 
 
+@dataclass(frozen=True)
+class WatchfulListener:
+    """Hears nothing; looks for files on disk while masked audio is not yet proven."""
+
+    folder: Any
+    seen: list[Any] = field(default_factory=list)
+    name: str = "watchful"
+    n_parallel: int = 1
+
+    def transcribe(self, audio: Audio, *, language: str | None, channel: int) -> Transcription:
+        self.seen.append([path.name for path in self.folder.rglob("*")])
+        return Transcription(language=language or "en", words=())
+
+
+def test_masked_audio_that_is_not_yet_proven_is_on_no_disk(kit, temp):
+    listener = WatchfulListener(temp)
+    assert run(replace(kit, listener=listener)).state is State.PUBLISHED
+    assert listener.seen
+    assert not any(listener.seen)
+
+
+def test_where_there_are_no_memory_files_it_lies_in_a_folder_that_goes(kit, temp, monkeypatch):
+    monkeypatch.setattr("callveil.adapters.memory_file.has_memory_files", lambda: False)
+    listener = WatchfulListener(temp)
+    assert run(replace(kit, listener=listener)).state is State.PUBLISHED
+    assert any("audio.flac" in names for names in listener.seen)
+    assert list(temp.rglob("*")) == []
+
+
 def test_what_only_the_listener_hears_is_masked_in_a_second_round(kit, temp):
     kit = replace(kit, listener=BeepListener())
     outcome = run(kit)

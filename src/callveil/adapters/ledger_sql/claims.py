@@ -33,9 +33,7 @@ _WITH_FACTS = frozenset({CallState.PUBLISHED, CallState.DISCARDED})
 
 _RETRIED = frozenset({CallState.RECEIVED, CallState.KEPT})
 
-_RETRIES = frozenset(
-    {(CallState.RECEIVED, CallState.RECEIVED), (CallState.PROCESSING, CallState.KEPT)}
-)
+_RETRIES = frozenset({(CallState.RECEIVED, CallState.RECEIVED), (CallState.PROCESSING, CallState.KEPT)})
 
 
 def claim(
