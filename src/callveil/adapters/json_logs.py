@@ -32,9 +32,8 @@ class JsonFormatter(logging.Formatter):
         }
         for name, value in vars(record).items():
             if name not in _STANDARD and not name.startswith("_"):
-                fields[name] = (
-                    value if isinstance(value, str | int | float | bool | None) else type(value).__name__
-                )
+                plain = value is None or isinstance(value, str | int | float)
+                fields[name] = value if plain else type(value).__name__
         if record.exc_info and record.exc_info[0] is not None:
             fields["error"] = record.exc_info[0].__name__
             frames = traceback.extract_tb(record.exc_info[2])
@@ -45,8 +44,6 @@ class JsonFormatter(logging.Formatter):
 
 
 class _Ours(logging.Filter):
-    """Lets libraries speak from warning on, and then without their words, which may quote an event or a body."""
-
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.name.startswith("callveil"):
             record.msg, record.args = f"message of {record.name}", ()

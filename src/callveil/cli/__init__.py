@@ -17,6 +17,7 @@ from callveil.cli import (
     ingest_key,
     interrupt,
     keys,
+    landing_key,
     models,
     process,
     report,
@@ -61,6 +62,7 @@ app.command("reconcile")(service.reconcile)
 app.add_typer(dead.app, name="dead")
 app.add_typer(audit.app, name="audit")
 app.add_typer(ingest_key.app, name="ingest-key")
+app.add_typer(landing_key.app, name="landing-key")
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("report")(report.report)

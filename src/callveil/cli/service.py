@@ -29,10 +29,8 @@ def open_service(data: Path | None, profile: str) -> Service:
 
 
 def load(data: Path | None, profile: str) -> tuple[Config, Site]:
-    """Profile and site, checked."""
-    config = load_config(profile)
-    check_config(config)
-    return config, load_site(data)
+    """Profile and site."""
+    return load_config(profile), load_site(data)
 
 
 def serve(
@@ -91,6 +89,7 @@ def worker(
     from callveil.pipeline.worker import run_worker
 
     config, site = load(data, profile)
+    check_config(config)
     open_signer(config)  # without a key nothing can be published, so nothing is heard
     log_as_json(log_level)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

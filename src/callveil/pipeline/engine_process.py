@@ -62,14 +62,16 @@ class EngineProcess:
             self._pipe.send(call_id)
         return future
 
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """End the process at once; what it had in hand is owed again."""
+    def terminate(self) -> None:
+        """Have the process end at once; what it had in hand is owed again."""
         self._stopping = True
         self._process.terminate()
+
+    def join(self, timeout_s: float = 4.0) -> None:
+        """Wait until it has ended and its claims are released; kills it when it takes too long."""
         self._process.join(timeout_s)
         if self._process.is_alive():
             self._process.kill()
-            self._process.join()
         self._reader.join(timeout_s)
 
     def _start(self) -> None:

@@ -2,9 +2,9 @@
 
 The ledger is the record of what must still happen; Kafka only tells somebody soon. So an event that is
 lost, comes twice or comes late does no harm: a claim in the ledger decides who works on a call. Faust
-acknowledges an event when the agent takes the next one, and has a known fault with more than one event in hand
-per partition (github.com/faust-streaming/faust issue 606), hence concurrency 1 and a hand-off that does not
-wait for the work.
+acknowledges an event when the agent takes the next one, and has a known fault with more than one event in
+hand per partition (github.com/faust-streaming/faust issue 606), hence concurrency 1 and a hand-off that does
+not wait for the work.
 """
 
 from __future__ import annotations
@@ -93,8 +93,11 @@ class Crew:
 
     def stop(self) -> None:
         """End all processes at once."""
-        for process in (*self._all, *([self._live] if self._live else [])):
-            process.stop()
+        processes = (*self._all, *([self._live] if self._live else []))
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
 
     async def _redact(self, process: EngineProcess, call_id: str) -> None:
         try:
@@ -132,7 +135,6 @@ def build_app(service: Service, name: str, on_report: Callable[[Report], None]) 
         broker_heartbeat_interval=2.0,
         broker_max_poll_records=_PENDING,
         worker_redirect_stdouts=False,
-        logging_config={"version": 1, "incremental": True},
     )
     topics = {
         topic: app.topic(

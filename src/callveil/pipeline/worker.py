@@ -55,4 +55,4 @@ def run_worker(service: Service, name: str, *, metrics_port: int, metrics_host: 
         )
 
     app = build_app(service, name, on_report)
-    faust.Worker(app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
+    faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()
