@@ -1,7 +1,8 @@
-"""A real S3 server for all tests that want one."""
+"""Real servers, of S3 and of PostgreSQL, for all tests that want one."""
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import socket
@@ -150,3 +151,80 @@ def _remove_bucket(client: Any, bucket: str, *, has_lock: bool) -> None:
     for error in client.remove_objects(bucket, targets, bypass_governance_mode=True):
         raise RuntimeError(f"the test bucket cannot be emptied: {error.code}")
     client.remove_bucket(bucket)
+
+
+class PostgresServer:
+    """A throw-away PostgreSQL cluster on a Unix socket."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self.folder = folder
+        self._programs = programs
+        # initdb refuses to run as root.
+        self._become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+        else:
+            self._become = []
+        self.user = "postgres" if self._become else getpass.getuser()
+        # A language that sorts otherwise than Python shows what relies on the order of bytes.
+        locale = ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]
+        arguments = ["-D", str(folder / "data"), "-E", "UTF8", "-A", "trust", "-U", self.user, "--no-sync"]
+        if self.run("initdb", *arguments, *locale, check=False).returncode != 0:
+            shutil.rmtree(folder / "data", ignore_errors=True)
+            self.run("initdb", *arguments, "--locale=C.UTF-8")
+        with (folder / "data" / "postgresql.conf").open("a") as settings:
+            settings.write(
+                f"listen_addresses = ''\nunix_socket_directories = '{folder}'\n"
+                "fsync = off\nshared_buffers = 32MB\nmax_connections = 200\nautovacuum = off\n"
+            )
+
+    def run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        command = [*self._become, str(self._programs / program), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd="/")
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{program}: {done.stderr[-500:]}")
+        return done
+
+    def start(self) -> None:
+        log = str(self.folder / "log")
+        self.run("pg_ctl", "start", "-w", "-t", "60", "-D", str(self.folder / "data"), "-l", log)
+
+    def stop(self, *, mode: str = "fast") -> None:
+        """Stop it: "fast", or "immediate", as if it had crashed."""
+        self.run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self.folder / "data"))
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://{self.user}@/{database}?host={self.folder}"
+
+
+def _postgresql_programs() -> Path | None:
+    found = shutil.which("initdb")
+    if found is not None:
+        return Path(found).parent
+    versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    newest = max(versions, key=lambda path: int(path.parts[4]), default=None)
+    return None if newest is None else newest.parent
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of our own for this session."""
+    programs = _postgresql_programs()
+    if programs is None:
+        reason = "no PostgreSQL: initdb not installed; see deploy/test-postgresql/README.md"
+        if os.environ.get("CALLVEIL_TEST_REQUIRE_POSTGRESQL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    pytest.importorskip("psycopg")
+    # Not pytest's own temporary folder: its path is too long for a socket, and other users cannot enter it.
+    folder = Path(tempfile.mkdtemp(prefix="cv-pg-", dir="/tmp"))
+    folder.chmod(0o711)
+    try:
+        server = PostgresServer(programs, folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop(mode="immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

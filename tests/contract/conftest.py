@@ -1,20 +1,26 @@
-"""Object stores to run the contract suite on: a folder, and two buckets of a real S3 server."""
+"""What the contract suites run on.
+
+Object stores: a folder, and two buckets of a real S3 server. Ledgers: SQLite, and a real PostgreSQL server.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from callveil.adapters.ledger_sql import SqlLedger, open_ledger
 from callveil.adapters.store_local import LocalStore
 from callveil.ports import ObjectStore
-from callveil.testing import MemoryStore
+from callveil.testing import MemoryStore, call
+from callveil.vocabulary.ledger import NewCall
 from callveil.vocabulary.recording import MaskedDocument, MaskedFile, Part, PublishedPart
 
 
@@ -136,5 +142,78 @@ def make_parts(tmp_path: Path) -> Callable[..., list[PublishedPart]]:
             document = MaskedDocument(content=f"{part} {mark}".encode())
             parts.append(PublishedPart(part=part, body=document, media_type="application/json"))
         return [part for part in parts if part.part not in without]
+
+    return build
+
+
+class LedgerPlace:
+    """A database for a ledger, and how to look behind it."""
+
+    def __init__(self, url: str, *, file: Path | None = None, server: Any = None) -> None:
+        self.url = url
+        self.file = file
+        self.server = server
+        self._opened: list[SqlLedger] = []
+
+    def open(self) -> SqlLedger:
+        ledger = open_ledger(self.url)
+        self._opened.append(ledger)
+        return ledger
+
+    def close(self) -> None:
+        for ledger in self._opened:
+            ledger.close()
+
+    def sql(self, statement: str, **values: Any) -> list[Any]:
+        """Run a statement behind the ledger's back."""
+        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            result = connection.execute(sa.text(statement), values)
+            return list(result) if result.returns_rows else []
+
+
+def _ledger_place(kind: str, request: pytest.FixtureRequest) -> LedgerPlace:
+    if kind == "sqlite":
+        file = request.getfixturevalue("tmp_path") / "ledger" / "ledger.sqlite3"
+        return LedgerPlace(f"sqlite:///{file}", file=file)
+    server = request.getfixturevalue("postgres_server")
+    name = f"t{uuid.uuid4().hex}"
+    template = request.getfixturevalue("ledger_template")
+    server.run("createdb", "-h", str(server.folder), "-U", server.user, "-T", template, name)
+    return LedgerPlace(server.url(name), server=server)
+
+
+@pytest.fixture(scope="session")
+def ledger_template(postgres_server: Any) -> str:
+    """Name of a PostgreSQL database that holds an empty ledger."""
+    arguments = ["-h", str(postgres_server.folder), "-U", postgres_server.user]
+    postgres_server.run("createdb", *arguments, "ledger")
+    open_ledger(postgres_server.url("ledger")).close()
+    return "ledger"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def place(request: pytest.FixtureRequest) -> Iterator[LedgerPlace]:
+    """A database for a ledger, of each kind; empty."""
+    found = _ledger_place(request.param, request)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def ledger(place: LedgerPlace) -> SqlLedger:
+    """A ledger in each kind of database; empty."""
+    return place.open()
+
+
+@pytest.fixture
+def new_call() -> Callable[..., NewCall]:
+    """Build what `Ledger.accept` takes; `live` for a call that begins to arrive."""
+
+    def build(call_id: str = "c-1", *, content: str = "one", live: bool = False, **others: Any) -> NewCall:
+        sha256 = hashlib.sha256(content.encode()).hexdigest()
+        arrived = {"stream": "ulaw/8000/2"} if live else {"content_sha256": sha256, "n_bytes": 1000}
+        fields = {"call": call(call_id), "landing": f"l-{uuid.uuid4().hex}", "source": "push"}
+        return NewCall(**{**fields, **arrived, **others})
 
     return build

@@ -12,6 +12,7 @@ from callveil.testing.fakes import (
     ManualClock,
     MemorySource,
 )
+from callveil.testing.ledger import temporary_ledger
 from callveil.testing.memory_landing import MemoryLanding
 from callveil.testing.memory_store import MemoryStore
 from callveil.testing.signer import throw_away_signer
@@ -29,6 +30,7 @@ __all__ = [
     "MemoryStore",
     "call",
     "noise",
+    "temporary_ledger",
     "throw_away_signer",
     "tone",
     "turn",

@@ -1,4 +1,4 @@
-"""The audit chain: what happened, each entry sealed with the digest of all before it. FORMATS.md has the rule."""
+"""The audit chain: each entry is sealed with the digest of all before it. FORMATS.md has the rule."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def append(
     detail: Detail,
     now: datetime,
 ) -> None:
-    """Add an entry. Whoever adds one keeps others from adding until the transaction ends: lock calls first."""
+    """Add an entry. It keeps others from adding until the transaction ends: lock calls first."""
     head = connection.execute(sa.select(audit_head).with_for_update()).one()
     number = head.number + 1
     digest = digest_of(

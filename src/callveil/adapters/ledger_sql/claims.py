@@ -1,4 +1,4 @@
-"""Leases on calls. The fence of a call rises with every claim, so a worker that was overtaken changes nothing."""
+"""Leases on calls. A call's fence rises with every claim, so a worker that was overtaken changes nothing."""
 
 from __future__ import annotations
 

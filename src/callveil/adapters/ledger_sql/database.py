@@ -30,6 +30,10 @@ _PASSING = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "533
 """Serialisation failure, deadlock, lock timeout, a server that goes down or comes up, too many clients."""
 
 
+_CONNECT = {"connect_timeout": 10, "application_name": "callveil"}
+"""Unless the URL says otherwise."""
+
+
 class _CommitUnknownError(Exception):
     """The connection broke while a transaction was committed."""
 
@@ -86,7 +90,7 @@ def create_engine(url: sa.URL) -> sa.Engine:
             max_overflow=24,
             pool_timeout=_WAIT_S,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 10, "application_name": "callveil", **url.query},
+            connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
         )
     except ImportError:
         missing = True
