@@ -14,12 +14,12 @@ from enum import Enum, auto
 from typing import Any, Final, Literal
 
 from callveil.adapters.telephony.audiohook_messages import (
-    CLOSE_REASONS,
     RATE_HZ,
     ROLES,
     Message,
     OpenRequest,
     live_format,
+    parse_close,
     parse_message,
     parse_open,
     samples,
@@ -313,9 +313,7 @@ class AudioHookSession:
         return [LanguageChanged(language=code), answer] if code and self._recording else [answer]
 
     def _on_close(self, message: Message) -> list[Output]:
-        reason = message.parameters.get("reason")
-        if reason not in CLOSE_REASONS:
-            raise ProtocolError(f"reason: allowed: {', '.join(sorted(CLOSE_REASONS))}")
+        reason = parse_close(message.parameters)
         if self._line.in_gap:
             self._line.stretch_gap(self._line.counted(message.position))
         # The recording is landed before the client hears that all is done.

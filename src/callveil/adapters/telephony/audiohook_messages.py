@@ -106,7 +106,7 @@ def parse_message(text: str) -> Message:
         raise ProtocolError(f"message: {error}", close_code=1009 if too_long else 1007) from None
     if not isinstance(content, dict) or content.get("version") != "2":
         raise ProtocolError('message: is not an object with the version "2"')
-    if content.get("type") not in CLIENT_TYPES:
+    if not isinstance(content.get("type"), str) or content["type"] not in CLIENT_TYPES:
         raise ProtocolError(f"type: allowed: {', '.join(sorted(CLIENT_TYPES))}")
     parameters = content.get("parameters")
     if not isinstance(parameters, dict):
@@ -145,6 +145,18 @@ def parse_open(parameters: Mapping[str, Any]) -> OpenRequest:
         wants_languages=parameters.get("supportedLanguages") is True,
         settings=(parameters.get("inputVariables"), parameters.get("customConfig")),
     )
+
+
+def parse_close(parameters: Mapping[str, Any]) -> str:
+    """Why the client closes: one of `CLOSE_REASONS`.
+
+    Raises:
+        ProtocolError: It does not say.
+    """
+    reason = parameters.get("reason")
+    if not isinstance(reason, str) or reason not in CLOSE_REASONS:
+        raise ProtocolError(f"reason: allowed: {', '.join(sorted(CLOSE_REASONS))}")
+    return reason
 
 
 def live_format(media: Mapping[str, Any]) -> LiveFormat:
