@@ -82,6 +82,8 @@ class AudioHookSession:
     ) -> None:
         """Wait for `open`.
 
+        What the gate raises comes out of `receive_text`.
+
         Args:
             session_id: Of the signed header; every message must carry it.
             organization_id: Of the signed header; `open` must name it.
@@ -354,7 +356,7 @@ class AudioHookSession:
         ended = self._end(complete=False, reason=f"protocol error: {info}")
         farewell = [] if self._state is _State.LEAVING else [self._disconnect_message(reason, info)]
         self._state = _State.DONE
-        return [*ended, *farewell, Close(code=error.close_code, reason=info[:120])]
+        return [*ended, *farewell, Close(code=error.close_code, reason=info)]
 
     def _disconnect_message(self, reason: DisconnectReason, info: str) -> Send:
         return self._send("disconnect", {"reason": reason, "info": info})

@@ -18,6 +18,7 @@ Encoding: TypeAlias = Literal["ulaw", "pcm_s16le"]
 MAX_DURATION_S = 14_400.0
 """The default of `limits.max_duration_s`: a longer call could not be processed anyway."""
 
+_MAX_CLOSE_BYTES = 123
 _SAMPLE_BYTES = {"ulaw": 1, "pcm_s16le": 2}
 # G.711 mu-law: 0xFF is the code of +0. In linear PCM silence is 0.
 _SILENCE = {"ulaw": b"\xff", "pcm_s16le": b"\x00\x00"}
@@ -169,11 +170,15 @@ class Close:
 
     Attributes:
         code: WebSocket close code, RFC 6455 section 7.4.1.
-        reason: In plain words, at most 123 bytes (the limit of RFC 6455 section 5.5).
+        reason: In plain words, at most 123 bytes (the limit of RFC 6455 section 5.5); a longer one is cut.
     """
 
     code: int
     reason: str
+
+    def __post_init__(self) -> None:
+        cut = self.reason.encode("utf-8", "replace")[:_MAX_CLOSE_BYTES].decode("utf-8", "ignore")
+        object.__setattr__(self, "reason", cut)
 
 
 Output: TypeAlias = Send | Begin | Samples | Gap | KeyPressed | LanguageChanged | End | Close

@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from xml.etree.ElementTree import Element, ParseError
@@ -88,7 +88,7 @@ class SiprecMetadata:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Participant:
     id: str
-    aor: str
+    aor: str = field(repr=False)
     sends: frozenset[str]
     role: Role
     consent: Flag | None

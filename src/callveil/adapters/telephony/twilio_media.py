@@ -107,7 +107,7 @@ class TwilioStream:
         except CallTooLongError as error:
             self._finish(False, str(error), Close(code=error.close_code, reason=str(error)))
         except ProtocolError as error:
-            close = Close(code=error.close_code, reason=str(error)[:120])
+            close = Close(code=error.close_code, reason=str(error))
             self._finish(False, f"protocol error: {error}", close)
         return self._taken_out()
 
@@ -140,7 +140,7 @@ class TwilioStream:
             reason: In plain words, nothing of the call.
         """
         if not self.is_done:
-            close = Close(code=1000, reason=reason[:120])
+            close = Close(code=1000, reason=reason)
             self._finish(True, f"ended by this server: {reason}", close)
         return self._taken_out()
 

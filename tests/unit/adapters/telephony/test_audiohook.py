@@ -24,7 +24,7 @@ from callveil.vocabulary.call import Role
 from callveil.vocabulary.consent import Flag, Purpose
 
 _SPEC = importlib.util.spec_from_file_location("telephony_streams", Path(__file__).with_name("streams.py"))
-streams = importlib.util.module_from_SPEC(_SPEC)
+streams = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(streams)
 
 ID = "e160e428-53e2-487c-977d-96989bf5c99d"

@@ -488,6 +488,11 @@ def test_server_ends_the_stream():
     assert client.stream.disconnect("again") == []
 
 
+def test_long_reason_is_cut_to_what_a_close_frame_holds():
+    close = TwilioStream(now=NOW, gate=streams.simple_gate).disconnect("é" * 200)[-1]
+    assert close.reason == "é" * 61
+
+
 def test_too_long_a_call_ends_with_what_came_before():
     client = Client(max_duration_s=0.03)
     client.start(tracks=["inbound"])
