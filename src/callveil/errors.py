@@ -100,3 +100,17 @@ class SignatureError(CallveilError):
     """A request is not signed, not signed by a key that is known here, or too old."""
 
     code = "signature"
+
+
+class ProtocolError(CallveilError):
+    """The other side of a connection does not keep to its protocol.
+
+    Attributes:
+        close_code: WebSocket close code that fits, RFC 6455 section 7.4.1.
+    """
+
+    code = "protocol"
+
+    def __init__(self, message: str, *, close_code: int = 1002) -> None:
+        super().__init__(message)
+        self.close_code = close_code
