@@ -81,3 +81,16 @@ class TamperedError(LandingError):
 
     is_permanent = True
     code = "tampered"
+
+
+class LedgerError(CallveilError):
+    """The ledger's database failed; nothing was changed."""
+
+    is_permanent = False
+    code = "ledger"
+
+
+class LeaseLostError(CallveilError):
+    """Another worker has the call now, so this one's result does not count."""
+
+    code = "lease_lost"
