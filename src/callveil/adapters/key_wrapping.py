@@ -10,6 +10,7 @@ import base64
 import binascii
 import hmac
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -108,6 +109,29 @@ def create_landing_key(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"landing key: cannot be written: {error.strerror}") from error
     return _id_of(key)
+
+
+def read_landing_key(path: Path) -> str:
+    """Read a key file.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The key in base64, not yet checked.
+
+    Raises:
+        ConfigError: It cannot be read, or others than its owner can read it.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            content = file.read(1000)
+    except OSError as error:
+        raise ConfigError(f"landing key: {path} cannot be read: {error.strerror}") from error
+    if mode & 0o077:
+        raise ConfigError(f"landing key: {path} has mode {mode:04o}; allowed: 0600, or others could read it")
+    return content.decode("utf-8", "replace")
 
 
 def _id_of(key: bytes) -> str:

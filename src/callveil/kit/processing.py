@@ -15,7 +15,7 @@ from callveil import registry
 from callveil.adapters.audio_file import AudioLimits
 from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.ed25519 import Ed25519Signer
-from callveil.adapters.key_wrapping import LocalKeyWrapper
+from callveil.adapters.key_wrapping import LocalKeyWrapper, read_landing_key
 from callveil.adapters.landing_folder import LandingFolder
 from callveil.adapters.models import ModelFolder
 from callveil.adapters.signing_keys import KeyFolder
@@ -223,37 +223,41 @@ def signer_of(secret: SecretStr | None) -> Ed25519Signer | None:
     return Ed25519Signer.from_pem(pem, "CALLVEIL_SIGNING_KEY")
 
 
-def open_key_wrapper(secrets: Secrets) -> LocalKeyWrapper:
+def open_key_wrapper(secrets: Secrets, key_file: Path | None = None) -> LocalKeyWrapper:
     """Open the key that wraps the data keys of the landing.
 
     Args:
         secrets: Of the environment.
+        key_file: Made by `create_landing_key`; read where the environment names no key.
 
     Raises:
-        ConfigError: There is none, or it is no key.
+        ConfigError: There is none, it is no key, or others may read its file.
     """
     active, earlier = secrets.landing_key, secrets.landing_old_keys
-    if active is None:
+    if active is not None:
+        text = active.get_secret_value()
+    elif key_file is not None and key_file.exists():
+        text = read_landing_key(key_file)
+    else:
         raise ConfigError(
             "landing key: there is none; set CALLVEIL_LANDING_KEY or CALLVEIL_LANDING_KEY_FILE to 32 random "
             "bytes in base64, such as: head -c 32 /dev/urandom | base64"
         )
-    return LocalKeyWrapper.from_text(
-        active.get_secret_value(), earlier.get_secret_value() if earlier is not None else ""
-    )
+    return LocalKeyWrapper.from_text(text, earlier.get_secret_value() if earlier is not None else "")
 
 
-def open_landing(root: Path, secrets: Secrets) -> LandingFolder:
+def open_landing(root: Path, secrets: Secrets, key_file: Path | None = None) -> LandingFolder:
     """Open the folder where raw audio waits, encrypted, until it is redacted.
 
     Args:
         root: The folder; made when it is missing.
         secrets: For the key that wraps the data keys.
+        key_file: See `open_key_wrapper`.
 
     Raises:
         ConfigError: There is no key, or it is none.
     """
-    return LandingFolder(root, open_key_wrapper(secrets))
+    return LandingFolder(root, open_key_wrapper(secrets, key_file))
 
 
 def open_store(location: str, config: Config) -> ObjectStore:

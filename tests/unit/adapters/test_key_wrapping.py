@@ -89,6 +89,23 @@ def test_a_key_file_is_made_once_and_works_through_the_environment(tmp_path):
     assert b"".join(open_landing(tmp_path / "landing", secrets).read(writer.token)) == b"abc"
 
 
+def test_a_key_file_of_the_site_is_read_where_the_environment_names_none(tmp_path):
+    path, none = tmp_path / "landing.key", load_config(environ={}).secrets
+    with pytest.raises(ConfigError, match="there is none"):
+        open_key_wrapper(none, path)
+    key_id = create_landing_key(path)
+    assert open_key_wrapper(none, path).key_id == key_id
+    given = load_config(environ={"CALLVEIL_LANDING_KEY": text(KEY)}).secrets
+    assert open_key_wrapper(given, path).key_id == LocalKeyWrapper(KEY).key_id
+    path.chmod(0o640)
+    with pytest.raises(ConfigError, match="0640"):
+        open_key_wrapper(none, path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        open_key_wrapper(none, path)
+
+
 def test_a_key_file_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigError, match="cannot be written"):
