@@ -382,7 +382,13 @@ class Ledger(Protocol):
         """
 
     def claim(
-        self, call_id: str, *, owner: str, states: Sequence[CallState], lease_s: float, now: datetime
+        self,
+        call_id: str,
+        *,
+        owner: str,
+        states: Sequence[CallState] = (CallState.RECEIVED, CallState.PROCESSING),
+        lease_s: float,
+        now: datetime,
     ) -> Claim | None:
         """Take the right to work on a call: to decide a RECEIVED one, to redact a KEPT one.
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from callveil.adapters.consent_rules import load_consent_rules
-from callveil.adapters.key_wrapping import LocalKeyWrapper, create_landing_key
-from callveil.adapters.landing_folder import LandingFolder
+from callveil.adapters.key_wrapping import create_landing_key
 from callveil.adapters.ledger_sql import open_ledger
 from callveil.config import Config, ServiceConfig, Site
-from callveil.errors import ConfigError
-from callveil.kit.processing import SystemClock, open_store
+from callveil.kit.processing import SystemClock, open_landing, open_store
 from callveil.ports import Clock, Landing, Ledger, ObjectStore
 from callveil.vocabulary.consent import ConsentRules
 
@@ -59,31 +57,11 @@ def build_service(config: Config, site: Site) -> Service:
         config=config,
         site=site,
         ledger=open_ledger(site.ledger.get_secret_value()),
-        landing=LandingFolder(site.landing, open_key_wrapper(config, site)),
+        landing=open_landing(site.landing, config.secrets, site.landing_key),
         store=open_store(site.store, config),
         rules=load_consent_rules(config.consent_rules),
         clock=clock,
     )
-
-
-def open_key_wrapper(config: Config, site: Site) -> LocalKeyWrapper:
-    """Open the landing's key: that of the environment, else that of the data folder.
-
-    Raises:
-        ConfigError: There is none, or it is not 32 bytes in base64.
-    """
-    secrets = config.secrets
-    active = secrets.landing_key.get_secret_value() if secrets.landing_key else None
-    if active is None:
-        try:
-            active = site.landing_key.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                "landing key: there is none; allowed: CALLVEIL_LANDING_KEY (or ..._FILE), or"
-                f" {site.landing_key}, which `callveil landing-key create` makes"
-            ) from error
-    retired = secrets.landing_old_keys.get_secret_value() if secrets.landing_old_keys else ""
-    return LocalKeyWrapper.from_text(active, retired)
 
 
 def make_landing_key(site: Site) -> str | None:

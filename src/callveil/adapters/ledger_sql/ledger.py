@@ -116,7 +116,13 @@ class SqlLedger:
         return self._database.read(work)
 
     def claim(
-        self, call_id: str, *, owner: str, states: Sequence[CallState], lease_s: float, now: datetime
+        self,
+        call_id: str,
+        *,
+        owner: str,
+        states: Sequence[CallState] = (CallState.RECEIVED, CallState.PROCESSING),
+        lease_s: float,
+        now: datetime,
     ) -> Claim | None:
         """See `Ledger.claim`."""
         return self._database.write(
