@@ -193,17 +193,19 @@ class PostgresServer:
         """Stop it: "fast", or "immediate", as if it had crashed."""
         self.run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self.folder / "data"))
 
-    def url(self, database: str) -> str:
+    def new_database(self) -> str:
+        """Make an empty database; returns its URL."""
+        database = f"t{uuid.uuid4().hex}"
+        self.run("createdb", "-h", str(self.folder), "-U", self.user, database)
         return f"postgresql+psycopg://{self.user}@/{database}?host={self.folder}"
 
 
 def _postgresql_programs() -> Path | None:
-    found = shutil.which("initdb")
-    if found is not None:
-        return Path(found).parent
+    # Debian keeps them out of PATH.
     versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     newest = max(versions, key=lambda path: int(path.parts[4]), default=None)
-    return None if newest is None else newest.parent
+    found = newest or shutil.which("initdb")
+    return None if found is None else Path(found).resolve().parent
 
 
 @pytest.fixture(scope="session")
