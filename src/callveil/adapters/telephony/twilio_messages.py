@@ -18,8 +18,8 @@ from callveil.adapters.strict_json import BadJsonError, strict_json
 from callveil.adapters.telephony.live import Encoding, LiveFormat
 from callveil.errors import ProtocolError
 
-MAX_TEXT_BYTES: Final = 131_072
-"""Longest message. Twilio's frames have 20 ms; Exotel sends up to 100 kB of base64 at once."""
+MAX_TEXT_BYTES: Final = 262_144
+"""Longest message. Twilio's frames have 20 ms; Exotel speaks of up to 100 kB of audio at once."""
 
 Track = Literal["inbound", "outbound"]
 TRACKS: Final[tuple[Track, Track]] = ("inbound", "outbound")
@@ -154,7 +154,7 @@ def whole_number(value: object, name: str) -> int:
 
 def _body(name: str, content: Mapping[str, Any], stream_id: str | None) -> Body:
     if name == "start":
-        return _start(_object(content, "start"), stream_id)
+        return _start(_object(content, "start"), stream_id, is_telnyx="stream_id" in content)
     if name == "media":
         return _media(_object(content, "media"))
     if name == "dtmf":
@@ -162,7 +162,7 @@ def _body(name: str, content: Mapping[str, Any], stream_id: str | None) -> Body:
     return Stop() if name == "stop" else Other()
 
 
-def _start(start: Mapping[str, Any], stream_id: str | None) -> Start:
+def _start(start: Mapping[str, Any], stream_id: str | None, *, is_telnyx: bool) -> Start:
     stream_id = stream_id or _get(start, "streamSid")
     if not isinstance(stream_id, str) or not 1 <= len(stream_id) <= 256:
         raise ProtocolError("streamSid: is missing or not text of 1 to 256 characters")
@@ -173,16 +173,17 @@ def _start(start: Mapping[str, Any], stream_id: str | None) -> Start:
     return Start(
         stream_id=stream_id,
         call_ids=tuple(name for name in [*names, stream_id] if isinstance(name, str)),
-        tracks=_tracks(start.get("tracks")),
+        tracks=_tracks(start.get("tracks"), is_telnyx=is_telnyx),
         format=_format(_get(start, "mediaFormat")),
         parameters=parameters if isinstance(parameters, dict) else {},
     )
 
 
-def _tracks(value: object) -> tuple[Track, ...]:
-    # Telnyx does not say. A track that never comes is silent; one that was not expected would be lost.
+def _tracks(value: object, *, is_telnyx: bool) -> tuple[Track, ...]:
+    # Telnyx does not say which there are. A track that never comes is silent; one that was not expected
+    # would be lost. Exotel does not say either, and has one.
     if value is None:
-        return TRACKS
+        return TRACKS if is_telnyx else TRACKS[:1]
     if not isinstance(value, list) or not value:
         raise ProtocolError("tracks: is not a list of inbound, outbound")
     found = {_track(name) for name in value}
