@@ -562,6 +562,9 @@ class LandingWriter(Protocol):
             LandingError: As for `write`.
         """
 
+    def leave_open(self) -> None:
+        """Stop writing and neither finish nor shred: what was flushed is for `Landing.finish_partial`."""
+
     def finish(self) -> Landed:
         """Close the recording; when this returns, it survives a power cut.
 

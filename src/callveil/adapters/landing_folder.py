@@ -268,6 +268,13 @@ class FolderWriter:
         if self._waiting:
             self._seal(len(self._waiting), End.NO)
 
+    def leave_open(self) -> None:
+        """See `LandingWriter.leave_open`."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+            self._waiting.clear()
+
     def finish(self) -> Landed:
         """See `LandingWriter.finish`."""
         file = self._check_open()

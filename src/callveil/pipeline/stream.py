@@ -127,6 +127,7 @@ def build_app(service: Service, name: str, on_report: Callable[[Report], None]) 
         "callveil",
         broker=service.site.broker,
         store="memory://",
+        datadir=str(service.site.data / "stream"),
         web_enabled=False,
         topic_partitions=settings.partitions,
         topic_disable_leader=True,

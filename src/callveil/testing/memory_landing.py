@@ -198,6 +198,11 @@ class MemoryLandingWriter:
         if self._waiting:
             self._seal(len(self._waiting), End.NO)
 
+    def leave_open(self) -> None:
+        """See `LandingWriter.leave_open`."""
+        self._is_open = False
+        self._landing.recordings[self._token].is_being_written = False
+
     def finish(self) -> Landed:
         """See `LandingWriter.finish`."""
         self._check_open()
