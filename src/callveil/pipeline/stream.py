@@ -23,7 +23,7 @@ from callveil.kit import Service
 from callveil.pipeline.engine_process import EngineProcess, WorkerDiedError
 from callveil.pipeline.reconcile import reconcile
 from callveil.pipeline.work import Report, decide_call
-from callveil.stages.documents.event import event_json
+from callveil.adapters.event_document import event_json
 from callveil.vocabulary.ledger import CallState, Topic
 
 log = logging.getLogger(__name__)

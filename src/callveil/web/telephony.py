@@ -27,7 +27,7 @@ from callveil.web.problems import problem
 log = logging.getLogger(__name__)
 
 _REFUSAL_S = 0.5
-"""A bad signature is answered after so long, whatever its reason (AudioHook asks for it): time tells nothing."""
+"""A bad signature is answered after so long, whatever its reason (AudioHook asks it): time tells nothing."""
 
 _TICK_S = 0.5
 _ASK_S = 1.0
