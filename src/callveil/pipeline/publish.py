@@ -128,6 +128,11 @@ def published_already(call: Call, decision: ConsentDecision, kit: Kit, input_sha
     return Outcome(call_id=call.call_id, state=State.SKIPPED, decision=decision, prefix=prefix)
 
 
+def is_published(call: Call, kit: Kit) -> bool:
+    """True when a recording of this call is in the store."""
+    return _earlier(kit, call_prefix(call)) is not None
+
+
 def check_may_publish(redacted: Redacted, kit: Kit, *, replace: bool) -> None:
     """Refuse what `publish` would refuse, before anything else of the call is replaced.
 

@@ -9,6 +9,7 @@ from callveil.pipeline.listen import OnProgress, listen
 from callveil.pipeline.publish import (
     Redacted,
     check_may_publish,
+    is_published,
     keep_nothing,
     publish,
     published_already,
@@ -102,7 +103,7 @@ def _keep_nothing(call: Call, decision: ConsentDecision, kit: Kit, input_sha256:
 
 def _quarantine(redacted: Redacted, kit: Kit, watch: Stopwatch) -> Outcome:
     outcome = quarantine(redacted, kit, watch)
-    if redacted.decision.keep_until_s is not None:  # an earlier original may reach beyond a withdrawal
+    if not is_published(redacted.call, kit):  # no original outlives what a withdrawal or a failure took back
         erase_original(redacted.call.call_id, kit.originals)
     return outcome
 

@@ -30,7 +30,7 @@ from callveil.vocabulary.audio import Audio
 from callveil.vocabulary.consent import ConsentRecord, Flag, Purpose
 from callveil.vocabulary.original import Replay
 from callveil.vocabulary.pii import Entity, Finding
-from callveil.vocabulary.recording import State
+from callveil.vocabulary.recording import Part, State
 
 RATE_HZ, KEY = 8000, b"k" * 32
 NAME_S, CODE_S = (11.0, 12.0), (15.0, 16.0)
@@ -193,6 +193,17 @@ def test_a_quarantined_call_is_not_sealed_and_one_cut_short_is_erased(kit, origi
     assert run(leaky, replace=True).state is State.QUARANTINED
     assert list(originals.store.call_ids()) == ["c-1"]
     assert run(leaky, consent(Flag.WITHDRAWN, withdrawn_at_s=18.0), replace=True).state is State.QUARANTINED
+    assert list(originals.store.call_ids()) == []
+
+
+def test_an_original_whose_call_was_never_published_goes_with_its_quarantine(kit, originals):
+    failing = replace(kit, store=MemoryStore(clock=ManualClock(), fails_at=Part.VCON))
+    with pytest.raises(StoreError):
+        run(failing)
+    assert list(originals.store.call_ids()) == ["c-1"]  # a retry takes its place
+    hears_a_name = FakeTranscriber(words=words("Zimmerman", channel=1, start_s=0.1), name="hears")
+    profile = Profile.model_validate({"verify": {"max_rounds": 1}})
+    run(replace(kit, profile=profile, listener=hears_a_name, detector=NameDetector()))
     assert list(originals.store.call_ids()) == []
 
 
