@@ -24,6 +24,7 @@ from callveil.vocabulary.ledger import (
     NewCall,
     Settlement,
 )
+from callveil.vocabulary.original import SealedKey, SealedOriginal
 from callveil.vocabulary.pii import Finding
 from callveil.vocabulary.recording import PublishedPart
 from callveil.vocabulary.transcript import SpeakerSegment, Transcription, Turn
@@ -683,4 +684,51 @@ class Landing(Protocol):
         Raises:
             ConfigError: An earlier key is not there; those before are done.
             TamperedError: A data key is not what was written; those before are done.
+        """
+
+
+class OriginalStore(Protocol):
+    """Where the originals of published calls lie, sealed. It takes `SealedOriginal` only.
+
+    No Object Lock: originals are kept no longer than they may be, and erasure must always reach them. Every
+    method raises `StoreError` when the store fails and `MetadataError` for a call id that cannot be a key.
+    """
+
+    def put(self, sealed: SealedOriginal) -> None:
+        """Store an original in the place of an earlier one of its call; a crash leaves the old or the new.
+
+        Raises:
+            TypeError: It is something else.
+        """
+
+    def key(self, call_id: str) -> SealedKey:
+        """What opens the original of a call.
+
+        Raises:
+            NotFoundError: There is none.
+            TamperedError: It is not what was written.
+        """
+
+    def replace_key(self, call_id: str, key: SealedKey) -> None:
+        """Store the same key, wrapped anew.
+
+        Raises:
+            NotFoundError: There is no original of that call, or another one now.
+        """
+
+    def read(self, call_id: str, key: SealedKey) -> Iterator[bytes]:
+        """The encrypted original.
+
+        Raises:
+            NotFoundError: It is not there (any more).
+        """
+
+    def call_ids(self) -> Iterator[str]:
+        """Calls with an original, sorted."""
+
+    def delete(self, call_id: str) -> bool:
+        """Delete the original of a call and all that is left of earlier ones, keys first.
+
+        Returns:
+            True when there was anything.
         """

@@ -18,6 +18,7 @@ from callveil.adapters.ed25519 import Ed25519Signer
 from callveil.adapters.key_wrapping import LocalKeyWrapper, read_landing_key
 from callveil.adapters.landing_folder import LandingFolder
 from callveil.adapters.models import ModelFolder
+from callveil.adapters.originals_folder import FolderOriginals
 from callveil.adapters.signing_keys import KeyFolder
 from callveil.adapters.store_local import LocalStore
 from callveil.config import Config, EngineConfig, Profile, Secrets, validate
@@ -27,8 +28,10 @@ from callveil.ports import (
     DiarizationSession,
     Diarizer,
     EntityDetector,
+    KeyWrapper,
     ModelLookup,
     ObjectStore,
+    OriginalStore,
     Signer,
     Transcriber,
 )
@@ -42,6 +45,21 @@ class SystemClock:
     def now(self) -> datetime:
         """The time now, aware UTC."""
         return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Originals:
+    """What sealing originals takes.
+
+    Attributes:
+        store: Where they lie.
+        wrapper: Wraps their data keys.
+        keep_days: From the call's end.
+    """
+
+    store: OriginalStore
+    wrapper: KeyWrapper
+    keep_days: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +79,7 @@ class Kit:
         clock: Tells the time.
         signer: Signs the certificates.
         model_hashes: Model name to file to sha256, of the models in use so far.
+        originals: Where originals are sealed; None when they are not kept.
     """
 
     profile_name: str
@@ -75,6 +94,7 @@ class Kit:
     clock: Clock
     signer: Signer
     model_hashes: Callable[[], Mapping[str, Mapping[str, str]]] = field(default=lambda: {})
+    originals: Originals | None = None
 
     @property
     def mask_plan(self) -> MaskPlan:
@@ -100,7 +120,9 @@ def audio_limits(profile: Profile) -> AudioLimits:
     return AudioLimits(max_duration_s=limits.max_duration_s, max_bytes=limits.max_bytes)
 
 
-def build_kit(config: Config, location: str) -> Kit:
+def build_kit(
+    config: Config, location: str, landing_key: Path | None = None, *, with_originals: bool = True
+) -> Kit:
     """Build the kit of a profile.
 
     The mono diarizer is loaded at the first mono call: most contact centres record two channels. The signing
@@ -109,6 +131,8 @@ def build_kit(config: Config, location: str) -> Kit:
     Args:
         config: Loaded profile.
         location: Where results go: a folder, or "s3://bucket/prefix".
+        landing_key: See `open_key_wrapper`; needed where originals are sealed.
+        with_originals: False where nothing is published, so that scoring labelled calls needs no landing key.
 
     Raises:
         ConfigError: An engine or option is unknown, or a rule file or the location is wrong.
@@ -131,6 +155,7 @@ def build_kit(config: Config, location: str) -> Kit:
         clock=SystemClock(),
         signer=LazySigner(lambda: open_signer(config)),
         model_hashes=models.hashes,
+        originals=open_originals(config, landing_key) if with_originals else None,
     )
 
 
@@ -280,24 +305,58 @@ def open_store(location: str, config: Config) -> ObjectStore:
     return LocalStore(Path(location))
 
 
+def open_originals(config: Config, landing_key: Path | None = None) -> Originals | None:
+    """Open the store of sealed originals; None when the profile keeps none.
+
+    Args:
+        config: For the place, the S3 server and the keys.
+        landing_key: See `open_key_wrapper`.
+
+    Raises:
+        ConfigError: The place is of another kind, or a key is not set.
+    """
+    wanted = config.profile.originals
+    if wanted.keep == "shred":
+        return None
+    parts = urlsplit(wanted.location)
+    store: OriginalStore
+    if parts.scheme == "s3":
+        try:
+            from callveil.adapters.originals_s3 import S3Originals
+        except ModuleNotFoundError as error:
+            raise ConfigError("originals.location: s3:// needs: pip install 'callveil[s3]'") from error
+        given = _s3_arguments("originals.location", parts.netloc, parts.path, config)
+        store = S3Originals(**given)
+    else:
+        store = FolderOriginals(Path(wanted.location))
+    wrapper = open_key_wrapper(config.secrets, landing_key)
+    return Originals(store=store, wrapper=wrapper, keep_days=wanted.keep_days)
+
+
 def _open_s3(bucket: str, prefix: str, config: Config) -> ObjectStore:
     try:
         from callveil.adapters.store_s3 import S3Store
     except ModuleNotFoundError as error:
         raise ConfigError("out: s3:// needs the extra s3: pip install 'callveil[s3]'") from error
+    return S3Store(**_s3_arguments("out", bucket, prefix, config))
+
+
+def _s3_arguments(where: str, bucket: str, path: str, config: Config) -> dict[str, Any]:
     access_key, secret_key = config.secrets.s3_access_key, config.secrets.s3_secret_key
     if access_key is None or secret_key is None:
-        raise ConfigError("out: s3:// needs CALLVEIL_S3_ACCESS_KEY and CALLVEIL_S3_SECRET_KEY (or ..._FILE)")
+        raise ConfigError(
+            f"{where}: s3:// needs CALLVEIL_S3_ACCESS_KEY and CALLVEIL_S3_SECRET_KEY (or ..._FILE)"
+        )
     s3 = config.profile.store.s3
-    return S3Store(
-        endpoint=s3.endpoint,
-        bucket=bucket,
-        prefix=prefix,
-        access_key=access_key.get_secret_value(),
-        secret_key=secret_key.get_secret_value(),
-        secure=s3.secure,
-        region=s3.region,
-    )
+    return {
+        "endpoint": s3.endpoint,
+        "bucket": bucket,
+        "prefix": path.strip("/"),
+        "access_key": access_key.get_secret_value(),
+        "secret_key": secret_key.get_secret_value(),
+        "secure": s3.secure,
+        "region": s3.region,
+    }
 
 
 class UsedModels:

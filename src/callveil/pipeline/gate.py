@@ -5,6 +5,7 @@ from __future__ import annotations
 from callveil.errors import RefusedError
 from callveil.kit import Service
 from callveil.pipeline.publish import keep_nothing
+from callveil.pipeline.seal import erase_original
 from callveil.stages.consent_gate import decide_consent
 from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.ledger import CallState, Claim, LedgerCall, Settlement
@@ -35,6 +36,7 @@ def decide(claim: Claim, service: Service) -> Settlement:
     keep_nothing(found.call, decision, service, found.content_sha256)
     if decision.action is Action.HOLD:
         return Settlement(state=CallState.HELD, reason=decision.reason, hold_until=decision.hold_until)
+    erase_original(found.call_id, service.originals)
     return Settlement(state=CallState.DISCARDED, reason=decision.reason)
 
 
@@ -52,6 +54,7 @@ def _published(found: LedgerCall, decision: ConsentDecision, service: Service) -
         keep_nothing(found.call, discard, service, found.content_sha256, erase=True)
     except RefusedError:
         return _stays(found, f"Under legal hold, so it stays, although: {decision.reason}")
+    erase_original(found.call_id, service.originals)
     return Settlement(state=CallState.DISCARDED, reason=decision.reason)
 
 

@@ -18,12 +18,12 @@ from typing import Any
 
 import faust
 
+from callveil.adapters.event_document import event_to_json
 from callveil.errors import CallveilError
 from callveil.kit import Service
 from callveil.pipeline.engine_process import EngineProcess, WorkerDiedError
 from callveil.pipeline.reconcile import reconcile
 from callveil.pipeline.work import Report, decide_call
-from callveil.adapters.event_document import event_json
 from callveil.vocabulary.ledger import CallState, Topic
 
 log = logging.getLogger(__name__)
@@ -226,7 +226,7 @@ class _Parts:
                         owner=self._name, limit=_RELAY_LIMIT, lease_s=30.0, now=clock.now()
                     )
                 )
-                sent = [(event.topic, event.call_id.encode(), event_json(event)) for event in events]
+                sent = [(event.topic, event.call_id.encode(), event_to_json(event)) for event in events]
                 await asyncio.wait_for(asyncio.gather(*(send(*each) for each in sent)), 20.0)
                 if events:
                     ids = [event.event_id for event in events]
