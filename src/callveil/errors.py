@@ -69,6 +69,19 @@ class RefusedError(CallveilError):
     code = "refused"
 
 
+class LedgerError(CallveilError):
+    """The ledger's database failed; nothing was changed."""
+
+    is_permanent = False
+    code = "ledger"
+
+
+class LeaseLostError(CallveilError):
+    """Another worker has the call now, so this one's result does not count."""
+
+    code = "lease_lost"
+
+
 class SignatureError(CallveilError):
     """A request is not signed, not signed by a key that is known here, or too old."""
 

@@ -12,6 +12,17 @@ from pathlib import Path
 from typing import Protocol
 
 from callveil.vocabulary.audio import Audio, AudioFormat, ChannelSpeech
+from callveil.vocabulary.consent import ConsentRecord
+from callveil.vocabulary.ledger import (
+    AuditEntry,
+    CallState,
+    Claim,
+    Event,
+    LedgerCall,
+    LedgerCounts,
+    NewCall,
+    Settlement,
+)
 from callveil.vocabulary.pii import Finding
 from callveil.vocabulary.recording import PublishedPart
 from callveil.vocabulary.transcript import SpeakerSegment, Transcription, Turn
@@ -293,3 +304,154 @@ class ObjectStore(Protocol):
                 Nothing was deleted.
             StoreError: The store failed.
         """
+
+
+class Ledger(Protocol):
+    """What is known of every call, and what is owed for it. The record of truth, not the broker.
+
+    Every change is one transaction with the event it owes (see `vocabulary.ledger.TOPIC_OF`) and its entry in
+    the audit chain: all of it stands, or nothing. Changes that `TRANSITIONS` does not know are impossible.
+    Safe for several threads and processes. Times come in as arguments, aware UTC. Every method raises
+    `LedgerError` when the database fails; nothing has changed then.
+    """
+
+    def accept(self, new: NewCall, *, actor: str, now: datetime) -> tuple[LedgerCall, bool]:
+        """Take a call in as RECEIVED.
+
+        Returns:
+            The call, and True when it is new. False when the same call is there already: the same id and
+            content, or the same idempotency key and content; its landing token then differs from `new`'s.
+
+        Raises:
+            RefusedError: The id, or the idempotency key, stands for another content or another call.
+        """
+
+    def heartbeat(self, call_ids: Sequence[str], *, now: datetime) -> None:
+        """Say that these calls still arrive."""
+
+    def arrived(
+        self,
+        call_id: str,
+        *,
+        content_sha256: str,
+        n_bytes: int,
+        incomplete: bool,
+        actor: str,
+        now: datetime,
+    ) -> None:
+        """All of a live call is there. Its state stays; a second time changes nothing."""
+
+    def get(self, call_id: str) -> LedgerCall:
+        """One call.
+
+        Raises:
+            NotFoundError: No such call.
+        """
+
+    def calls(
+        self, *, state: CallState | None = None, after: str | None = None, limit: int = 100
+    ) -> tuple[LedgerCall, ...]:
+        """Calls by id, a page at a time.
+
+        Args:
+            state: Only those in this state.
+            after: Only ids after this one.
+            limit: 1 to 1000.
+        """
+
+    def record_consent(
+        self, call_id: str, records: Sequence[ConsentRecord], *, actor: str, now: datetime
+    ) -> LedgerCall:
+        """Add answers to a call's history and raise its `consent_version`.
+
+        A new answer for a purpose takes the place of earlier ones for the same purpose and party; one for all
+        parties takes the place of all for that purpose. The history keeps every answer. RECEIVED, HELD, KEPT,
+        PUBLISHED and QUARANTINED calls become RECEIVED, to be decided anew; one that is PROCESSING stays so,
+        and `settle` sends it back; FAILED and DISCARDED ones only note it.
+
+        Raises:
+            NotFoundError: No such call.
+        """
+
+    def consent_history(self, call_id: str) -> tuple[tuple[datetime, str, ConsentRecord], ...]:
+        """Every answer with its time and who brought it, oldest first.
+
+        Raises:
+            NotFoundError: No such call.
+        """
+
+    def claim(self, call_id: str, *, owner: str, lease_s: float, now: datetime) -> Claim | None:
+        """Take the right to work on a call: to decide a RECEIVED one, to redact a KEPT one.
+
+        A KEPT call becomes PROCESSING and its `attempts` rise; a PROCESSING one whose lease has ended is
+        claimed again. None when there is nothing to do now: another state, another owner, or too early for
+        a retry.
+        """
+
+    def renew(self, claim: Claim, *, lease_s: float, now: datetime) -> Claim | None:
+        """Prolong a lease; None when it was lost, and then the work must stop."""
+
+    def settle(self, claim: Claim, result: Settlement, *, now: datetime) -> LedgerCall:
+        """Write down what came of the work, and give the claim back.
+
+        When answers came in since the claim was made, the facts are noted but the state becomes RECEIVED,
+        whatever `result` says (only a FAILED or DISCARDED one stands).
+
+        Raises:
+            LeaseLostError: The claim is outdated; nothing has changed.
+            ValueError: `TRANSITIONS` does not allow it.
+        """
+
+    def replay(self, call_id: str, *, actor: str, now: datetime) -> LedgerCall:
+        """Send a FAILED or QUARANTINED call back to RECEIVED, with no attempts counted.
+
+        Raises:
+            NotFoundError: No such call.
+            RefusedError: It is in another state, or its audio is gone.
+        """
+
+    def take_events(self, *, owner: str, limit: int, lease_s: float, now: datetime) -> tuple[Event, ...]:
+        """Events that are due and not sent, oldest first; no other owner gets them while the lease lasts."""
+
+    def mark_sent(self, event_ids: Sequence[str], *, now: datetime) -> None:
+        """These have reached the broker."""
+
+    def reemit(self, *, grace_s: float, now: datetime) -> int:
+        """Owe again what seems to be lost; returns for how many calls.
+
+        A HELD call past its deadline becomes RECEIVED. A PROCESSING call whose lease has ended becomes KEPT.
+        A RECEIVED or KEPT call without a running lease whose last event was sent more than `grace_s` ago (and
+        whose retry is due) owes it again.
+        """
+
+    def silent_arrivals(self, *, silent_s: float, now: datetime) -> tuple[LedgerCall, ...]:
+        """Calls that still arrive and had no heartbeat for so long: their receiver is gone."""
+
+    def to_shred(self, *, limit: int) -> tuple[LedgerCall, ...]:
+        """PUBLISHED and DISCARDED calls whose audio still lies in the landing."""
+
+    def shredded(self, call_id: str, *, actor: str, now: datetime) -> None:
+        """The call's audio is gone from the landing."""
+
+    def known_landings(self, tokens: Sequence[str]) -> frozenset[str]:
+        """Which of these landing tokens belong to a call."""
+
+    def note(
+        self,
+        *,
+        actor: str,
+        action: str,
+        call_id: str | None,
+        detail: Mapping[str, str | int | float | bool | None],
+        now: datetime,
+    ) -> None:
+        """Add an entry to the audit chain that goes with no other change."""
+
+    def audit(self, *, after: int = 0, limit: int = 1000) -> tuple[AuditEntry, ...]:
+        """Entries of the audit chain after a number, in order."""
+
+    def check_audit(self) -> int | None:
+        """Compute the whole chain again: None when it holds, else the number of the first broken entry."""
+
+    def counts(self, *, now: datetime) -> LedgerCounts:
+        """The ledger in numbers."""

@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from callveil import __version__
 from callveil.errors import NotFoundError, RefusedError
 from callveil.kit import Kit
 from callveil.pipeline.redact import Redaction
 from callveil.pipeline.stopwatch import Stopwatch
+from callveil.ports import Clock, ObjectStore
 from callveil.stages.documents.captions import captions_vtt
 from callveil.stages.documents.certificate import (
     CertificateFacts,
@@ -125,8 +127,34 @@ def published_already(call: Call, decision: ConsentDecision, kit: Kit, input_sha
     return Outcome(call_id=call.call_id, state=State.SKIPPED, decision=decision, prefix=prefix)
 
 
-def keep_nothing(call: Call, decision: ConsentDecision, kit: Kit, input_sha256: str) -> Outcome:
+class StoreAndClock(Protocol):
+    """What deciding about a call needs: no engine."""
+
+    @property
+    def store(self) -> ObjectStore:
+        """Takes the decision record."""
+
+    @property
+    def clock(self) -> Clock:
+        """Tells the time."""
+
+
+def keep_nothing(
+    call: Call,
+    decision: ConsentDecision,
+    kit: StoreAndClock,
+    input_sha256: str | None,
+    *,
+    erase: bool = False,
+) -> Outcome:
     """Write the decision record of a call that is held or discarded, and nothing else.
+
+    Args:
+        call: Its metadata.
+        decision: HOLD or DISCARD.
+        kit: Store and clock.
+        input_sha256: SHA-256 of the recording in hex; None for a call that never arrived whole.
+        erase: Delete a published recording even before its retention date; a legal hold still forbids it.
 
     A recording of this call that was published earlier is deleted when the decision is to discard.
 
@@ -135,7 +163,7 @@ def keep_nothing(call: Call, decision: ConsentDecision, kit: Kit, input_sha256: 
         StoreError: The store failed.
     """
     if decision.action is Action.DISCARD:
-        kit.store.delete_call(call_prefix(call))
+        kit.store.delete_call(call_prefix(call), bypass_governance=erase)
     record = decision_json(
         call_id=call.call_id, decision=decision, decided_at=kit.clock.now(), input_sha256=input_sha256
     )

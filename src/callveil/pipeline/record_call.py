@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from callveil.kit import Kit
 from callveil.pipeline.listen import OnProgress, listen
 from callveil.pipeline.publish import Redacted, keep_nothing, publish, published_already, quarantine
@@ -20,8 +22,10 @@ def record_call(
     recording: AudioSource,
     kit: Kit,
     *,
-    input_sha256: str,
+    input_sha256: Callable[[], str],
+    arriving: bool = False,
     replace: bool = False,
+    before_publish: Callable[[], None] = lambda: None,
     on_progress: OnProgress = lambda _: None,
 ) -> Outcome:
     """Turn one call into a redacted, tagged recording in the store, if it may be kept.
@@ -30,8 +34,10 @@ def record_call(
         call: Its metadata.
         recording: Its audio.
         kit: Engines, rules, store and clock.
-        input_sha256: SHA-256 of the recording file, in hex.
+        input_sha256: Tells the SHA-256 of the recording in hex; of a call that still arrives, once it has.
+        arriving: The call is still going on; `recording` waits for what is said.
         replace: Redo a call that is published already.
+        before_publish: Called right before anything is written for a redacted call; raises what forbids it.
         on_progress: Told the seconds of the call heard so far.
 
     Returns:
@@ -47,8 +53,8 @@ def record_call(
     watch = Stopwatch()
     decision = decide_consent(call, kit.rules, kit.clock.now())
     if decision.action is not Action.KEEP:
-        return keep_nothing(call, decision, kit, input_sha256)
-    if not replace and (done := published_already(call, decision, kit, input_sha256)):
+        return keep_nothing(call, decision, kit, input_sha256())
+    if not (arriving or replace) and (done := published_already(call, decision, kit, input_sha256())):
         return done
 
     heard = listen(
@@ -62,16 +68,17 @@ def record_call(
     # Only now the call's length is known; a withdrawal said to lie beyond its end cannot be believed.
     decision = decide_consent(call, kit.rules, kit.clock.now(), heard.duration_s)
     if decision.action is not Action.KEEP:
-        return keep_nothing(call, decision, kit, input_sha256)
+        return keep_nothing(call, decision, kit, input_sha256())
 
     with redact(recording, heard, call, kit, watch, until_s=decision.keep_until_s) as redaction:
         redacted = Redacted(
             call=call,
             decision=decision,
-            input_sha256=input_sha256,
+            input_sha256=input_sha256(),
             language=heard.language,
             redaction=redaction,
         )
+        before_publish()
         if redaction.verification.result is not VerifyResult.CLEAN:
             return quarantine(redacted, kit, watch)
         return publish(redacted, kit, watch, replace=replace)

@@ -145,7 +145,7 @@ def with_profile(kit: Kit, **tables: Any) -> Kit:
 
 
 def run(kit: Kit, the_call=None, **more: Any):
-    return record_call(the_call or call(), recording(), kit, input_sha256=HASH, **more)
+    return record_call(the_call or call(), recording(), kit, input_sha256=lambda: HASH, **more)
 
 
 def keys(kit: Kit) -> list[str]:

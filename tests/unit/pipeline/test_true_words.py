@@ -172,7 +172,9 @@ def test_nothing_survives_in_what_is_published(path, detector):
     named = {name: int(channel) for channel, name in truth["channels"].items() if name != "mixed"}
     parties = tuple(replace(party, channel=named.get(party.role.value)) for party in call().parties)
     recording = MemorySource(Audio(samples=samples, rate_hz=RATE_HZ))
-    outcome = record_call(replace(call(path.stem), parties=parties), recording, kit, input_sha256="ab" * 32)
+    outcome = record_call(
+        replace(call(path.stem), parties=parties), recording, kit, input_sha256=lambda: "ab" * 32
+    )
     assert outcome.state is State.PUBLISHED
     contents = {stored.key: kit.store.get(stored.key) for stored in kit.store.list_objects("")}
     assert len(contents) == 5

@@ -83,7 +83,7 @@ def publish(store: ObjectStore, call_id: str = "c-1", *, signer=SIGNER, models=N
         model_hashes=lambda: models or {},
     )
     sha256 = hashlib.sha256(call_id.encode()).hexdigest()
-    outcome = record_call(call(call_id), recording(seed), kit, input_sha256=sha256)
+    outcome = record_call(call(call_id), recording(seed), kit, input_sha256=lambda: sha256)
     assert outcome.state is State.PUBLISHED
 
 

@@ -1,6 +1,6 @@
 """Profiles: what runs where, typed, frozen, checked before any audio is read.
 
-The only reader of profile files and of the environment. Defaults are written here, once; a profile names
+Defaults are written here, once; a profile names
 what it changes. Secrets come from the environment or from files it names, never from a profile.
 """
 
@@ -20,6 +20,7 @@ from callveil.adapters.field_errors import field_errors
 from callveil.adapters.models import models_folder
 from callveil.adapters.resources import resource_folder
 from callveil.adapters.signing_keys import keys_folder
+from callveil.config.service import ServiceConfig
 from callveil.errors import ConfigError
 from callveil.stages.mask_audio import AudioStyle
 from callveil.stages.mask_text import TextStyle
@@ -106,6 +107,10 @@ class ConsentConfig(_Table):
     rules: str = Field(
         default="consent.toml", description="name of a rule file, beside the profile or shipped"
     )
+    after_publishing: Literal["erase", "keep"] = Field(
+        default="erase",
+        description="erase or keep: what a denial or withdrawal does to a call that is published already",
+    )
 
 
 class RetentionConfig(_Table):
@@ -168,6 +173,7 @@ class Profile(_Table):
     retention: RetentionConfig = RetentionConfig()
     limits: LimitsConfig = LimitsConfig()
     store: StoreConfig = StoreConfig()
+    service: ServiceConfig = ServiceConfig()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,7 +314,19 @@ def read_secret(name: str, environ: Mapping[str, str] = os.environ) -> SecretStr
     Raises:
         ConfigError: The file cannot be read.
     """
-    variable = SECRET_VARIABLES[name]
+    return read_variable(SECRET_VARIABLES[name], environ)
+
+
+def read_variable(variable: str, environ: Mapping[str, str] = os.environ) -> SecretStr | None:
+    """Read a variable, or the file that `<VARIABLE>_FILE` names; None when neither is set.
+
+    Args:
+        variable: Its name.
+        environ: The environment.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
     value = environ.get(variable)
     path = environ.get(f"{variable}_FILE")
     if value is None and path is not None:
