@@ -179,8 +179,8 @@ class MemoryLandingWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._is_open = False
-        if self._landed is None:
+        was_open, self._is_open = self._is_open, False
+        if was_open and self._landed is None:
             self._landing.shred(self._token)
 
     def write(self, data: bytes) -> None:
@@ -201,7 +201,8 @@ class MemoryLandingWriter:
     def leave_open(self) -> None:
         """See `LandingWriter.leave_open`."""
         self._is_open = False
-        self._landing.recordings[self._token].is_being_written = False
+        if (recording := self._landing.recordings.get(self._token)) is not None:
+            recording.is_being_written = False
 
     def finish(self) -> Landed:
         """See `LandingWriter.finish`."""
