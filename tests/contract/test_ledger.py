@@ -465,6 +465,16 @@ def test_a_lost_event_is_owed_again(ledger, new_call):
     assert ledger.audit()[-1].actor == "reconcile"
 
 
+def test_an_older_event_that_is_sent_says_nothing_of_the_newer(ledger, new_call):
+    ledger.accept(new_call(), actor="a", now=NOW)
+    (older,) = events(ledger)
+    settle(ledger, S.KEPT)
+    ledger.mark_sent([older.event_id], now=NOW)
+    assert ledger.reemit(grace_s=10, now=later(100)) == 0
+    assert drain(ledger, later(100)) == [(Topic.KEPT, "c-1")]
+    assert ledger.reemit(grace_s=10, now=later(111)) == 1
+
+
 def test_what_somebody_works_on_is_not_lost(ledger, new_call):
     bring(ledger, new_call, S.RECEIVED)
     drain(ledger)
