@@ -80,3 +80,37 @@ class LeaseLostError(CallveilError):
     """Another worker has the call now, so this one's result does not count."""
 
     code = "lease_lost"
+
+
+class LandingError(CallveilError):
+    """Raw audio cannot be written or read now: the disk is full or fails, or the call is not finished."""
+
+    is_permanent = False
+    code = "landing"
+
+
+class TamperedError(LandingError):
+    """What lies encrypted is not what was written: changed, reordered, cut off or added to."""
+
+    is_permanent = True
+    code = "tampered"
+
+
+class SignatureError(CallveilError):
+    """A request is not signed, not signed by a key that is known here, or too old."""
+
+    code = "signature"
+
+
+class ProtocolError(CallveilError):
+    """The other side of a connection does not keep to its protocol.
+
+    Attributes:
+        close_code: WebSocket close code that fits, RFC 6455 section 7.4.1.
+    """
+
+    code = "protocol"
+
+    def __init__(self, message: str, *, close_code: int = 1002) -> None:
+        super().__init__(message)
+        self.close_code = close_code

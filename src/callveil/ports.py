@@ -5,11 +5,12 @@ Words and turns passed through here are raw: an implementation must not log, sto
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from callveil.vocabulary.audio import Audio, AudioFormat, ChannelSpeech
 from callveil.vocabulary.consent import ConsentRecord
@@ -23,6 +24,7 @@ from callveil.vocabulary.ledger import (
     NewCall,
     Settlement,
 )
+from callveil.vocabulary.original import SealedKey, SealedOriginal
 from callveil.vocabulary.pii import Finding
 from callveil.vocabulary.recording import PublishedPart
 from callveil.vocabulary.transcript import SpeakerSegment, Transcription, Turn
@@ -391,12 +393,30 @@ class Ledger(Protocol):
             NotFoundError: No such call.
         """
 
-    def claim(self, call_id: str, *, owner: str, lease_s: float, now: datetime) -> Claim | None:
+    def claim(
+        self,
+        call_id: str,
+        *,
+        owner: str,
+        states: Sequence[CallState] = (CallState.RECEIVED, CallState.PROCESSING),
+        lease_s: float,
+        now: datetime,
+    ) -> Claim | None:
         """Take the right to work on a call: to decide a RECEIVED one, to redact a KEPT one.
 
-        A KEPT call becomes PROCESSING and its `attempts` rise; a PROCESSING one whose lease has ended is
-        claimed again. None when there is nothing to do now: no such call, another state, a lease that still
-        runs (whoever's), too early for a retry, or a KEPT call that still arrives.
+        A KEPT call becomes PROCESSING; its `attempts` rise, as do those of a RECEIVED one. A PROCESSING call
+        whose lease has ended is claimed again.
+
+        Args:
+            call_id: The call.
+            owner: Name of the worker.
+            states: RECEIVED, PROCESSING (which stands for KEPT too), or both: what the worker can do.
+            lease_s: Seconds until the right ends.
+            now: Aware UTC.
+
+        Returns:
+            None when there is nothing to do now: another state, another owner, too early for a retry, or no
+            such call. In `found` the state is RECEIVED or PROCESSING, and `attempts` counts this one.
 
         Raises:
             ValueError: `lease_s` is not positive.
@@ -417,6 +437,12 @@ class Ledger(Protocol):
         Raises:
             LeaseLostError: The claim is outdated; nothing has changed.
             ValueError: `TRANSITIONS` does not allow it, or HELD without `hold_until`.
+        """
+
+    def release(self, owner: str, *, now: datetime) -> int:
+        """Take back every claim of a worker that is known to be dead; returns how many.
+
+        Its PROCESSING calls become KEPT and its RECEIVED ones are owed again, at once.
         """
 
     def replay(self, call_id: str, *, actor: str, now: datetime) -> LedgerCall:
@@ -487,3 +513,222 @@ class Ledger(Protocol):
 
     def counts(self, *, now: datetime) -> LedgerCounts:
         """The ledger in numbers."""
+
+
+class KeyWrapper(Protocol):
+    """Wraps data keys with a key-encryption key that never leaves it; a KMS can stand behind it."""
+
+    @property
+    def key_id(self) -> str:
+        """Id of the key that `wrap` uses; not secret, 1 to 200 characters."""
+
+    def wrap(self, key: bytes) -> bytes:
+        """Encrypt a data key under the active key.
+
+        Args:
+            key: 32 bytes.
+
+        Raises:
+            LandingError: The key service cannot be reached.
+        """
+
+    def unwrap(self, key_id: str, wrapped: bytes) -> bytes:
+        """Decrypt a data key that was wrapped under the active or an earlier key.
+
+        Args:
+            key_id: Of the key that wrapped it.
+            wrapped: What `wrap` returned.
+
+        Raises:
+            ConfigError: There is no key of that id.
+            LandingError: The key service cannot be reached.
+            TamperedError: It was not wrapped under that key, or has been changed.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """A recording that has arrived whole.
+
+    Attributes:
+        token: Its name in the landing.
+        sha256: Of the plaintext, in hex.
+        n_bytes: Size of the plaintext.
+    """
+
+    token: str
+    sha256: str
+    n_bytes: int
+
+
+class LandingWriter(Protocol):
+    """One recording on its way in; a context manager, for one thread.
+
+    Leaving the with block without a `finish` that returned shreds what was written, whatever the reason. A
+    process that dies leaves its recording for `Landing.finish_partial`.
+    """
+
+    @property
+    def token(self) -> str:
+        """Name of the recording in the landing: random, 32 hex digits, says nothing about the call."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Shred what is not finished."""
+
+    def write(self, data: bytes) -> None:
+        """Append; full chunks are encrypted and written at once, the rest waits in memory.
+
+        Raises:
+            LandingError: It cannot be written, such as for a full disk, or an earlier write failed.
+            RuntimeError: It is finished or outside its with block.
+        """
+
+    def flush(self) -> None:
+        """Make all that arrived readable to those who follow. It survives the process, not a power cut.
+
+        Raises:
+            LandingError: As for `write`.
+        """
+
+    def leave_open(self) -> None:
+        """Stop writing and neither finish nor shred: what was flushed is for `Landing.finish_partial`."""
+
+    def finish(self) -> Landed:
+        """Close the recording; when this returns, it survives a power cut.
+
+        Raises:
+            LandingError: As for `write`.
+            NotFoundError: It was shredded in the meantime.
+        """
+
+
+class Landing(Protocol):
+    """Where raw recordings wait, encrypted, until they are redacted. Shredding its key deletes one.
+
+    Every recording has a data key of its own. Wrapped, it lies in the landing and nowhere else: no database
+    and so no backup of one ever holds a key, and shredding reaches the backups of the audio too. A token that
+    is not 32 hex digits is a `NotFoundError`. Every method raises `LandingError` when the disk fails.
+    Safe to use from several threads and processes.
+    """
+
+    def begin(self) -> LandingWriter:
+        """Make room for a recording.
+
+        Raises:
+            LandingError: There is none.
+        """
+
+    def read(
+        self, token: str, *, follow: Callable[[], bool] | None = None, partial: bool = False
+    ) -> Iterator[bytes]:
+        """Decrypt a recording from its beginning, in pieces of up to 64 KiB as they were written.
+
+        Args:
+            token: Of the recording.
+            follow: While it returns True and the recording is not finished, wait for more. It is asked about
+                every 50 ms, and once it has returned False all that was flushed before is still read.
+            partial: Take a recording that is not finished as it is, without what a crash left half-written.
+
+        Raises:
+            NotFoundError: There is no such recording, or it was shredded.
+            LandingError: It is not finished, and neither followed nor `partial`.
+            TamperedError: It is not what was written. The pieces before are; more was never handed out.
+            ConfigError: The key that wrapped its key is not there.
+        """
+
+    def is_finished(self, token: str) -> bool:
+        """True once the recording is closed; its last piece is authenticated, the others are not.
+
+        Raises:
+            NotFoundError: There is no such recording.
+            TamperedError: Its last piece is not what was written.
+        """
+
+    def finish_partial(self, token: str) -> Landed:
+        """Close what a writer that died left: all whole pieces. A finished recording stays as it is.
+
+        A finished recording whose end was cut off by somebody looks like one whose writer died: compare
+        with the `Landed` of its writer where there was one.
+
+        Raises:
+            NotFoundError: There is no such recording.
+            LandingError: Its writer lives.
+            TamperedError: It is not what was written.
+        """
+
+    def shred(self, token: str) -> bool:
+        """Delete a recording for good: its key first. Harmless when it is gone, or half gone.
+
+        Returns:
+            True when there was anything of it.
+        """
+
+    def tokens(self, older_than: datetime) -> Iterator[str]:
+        """Recordings that nobody has written to since then, sorted; half-shredded leftovers among them.
+
+        Args:
+            older_than: Aware UTC.
+        """
+
+    def rewrap(self) -> int:
+        """Wrap every data key under the active key, so that earlier ones can be destroyed.
+
+        Returns:
+            How many were under another key.
+
+        Raises:
+            ConfigError: An earlier key is not there; those before are done.
+            TamperedError: A data key is not what was written; those before are done.
+        """
+
+
+class OriginalStore(Protocol):
+    """Where the originals of published calls lie, sealed. It takes `SealedOriginal` only.
+
+    No Object Lock: originals are kept no longer than they may be, and erasure must always reach them. Every
+    method raises `StoreError` when the store fails and `MetadataError` for a call id that cannot be a key.
+    """
+
+    def put(self, sealed: SealedOriginal) -> None:
+        """Store an original in the place of an earlier one of its call; a crash leaves the old or the new.
+
+        Raises:
+            TypeError: It is something else.
+        """
+
+    def key(self, call_id: str) -> SealedKey:
+        """What opens the original of a call.
+
+        Raises:
+            NotFoundError: There is none.
+            TamperedError: It is not what was written.
+        """
+
+    def replace_key(self, call_id: str, key: SealedKey) -> None:
+        """Store the same key, wrapped anew.
+
+        Raises:
+            NotFoundError: There is no original of that call, or another one now.
+        """
+
+    def read(self, call_id: str, key: SealedKey) -> Iterator[bytes]:
+        """The encrypted original.
+
+        Raises:
+            NotFoundError: It is not there (any more).
+        """
+
+    def call_ids(self) -> Iterator[str]:
+        """Calls with an original, sorted."""
+
+    def delete(self, call_id: str) -> bool:
+        """Delete the original of a call and all that is left of earlier ones, keys first.
+
+        Returns:
+            True when there was anything.
+        """

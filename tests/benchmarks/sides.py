@@ -145,7 +145,7 @@ class _Callveil:
         with recording.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         source = open_recording(recording, self._kit.audio_limits)
-        outcome = record_call(call(call_id), source, self._kit, input_sha256=sha256)
+        outcome = record_call(call(call_id), source, self._kit, input_sha256=lambda: sha256)
         return {
             "words": self._heard.words,
             "masks": [(mask.channel, mask.start_s, mask.end_s) for mask in outcome.masked],

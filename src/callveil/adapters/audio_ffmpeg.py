@@ -50,7 +50,9 @@ class FfmpegDecoder:
 
     def __init__(self, path: Path, *, container: str, codec: str) -> None:
         self._segment = _segment_class()
-        self._path = str(path.resolve())  # absolute, so that no name is taken for a protocol
+        self._path = str(
+            path.absolute()
+        )  # so that no name is taken for a protocol; a memory file resolves to none
         self._container = container
         self._codec = codec
         first = self._window(0, 1)

@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-import numpy as np
-
 from callveil.adapters import audio_libsndfile
 from callveil.adapters.audio_ffmpeg import FfmpegDecoder
 from callveil.adapters.audio_structure import (
@@ -32,6 +30,7 @@ from callveil.adapters.audio_structure import (
     check_wav,
     container_of,
 )
+from callveil.adapters.audio_tally import Tally
 from callveil.adapters.mp4_header import check_m4a
 from callveil.errors import AudioError
 from callveil.vocabulary.audio import Audio, AudioFormat
@@ -40,10 +39,6 @@ if TYPE_CHECKING:
     from callveil.vocabulary.audio import Samples
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ, MOST_CHANNELS = 8000, 48000, 2
-
-SILENCE_DBFS = -70.0
-"""Below this peak a whole recording holds no sound: the noise floor of A-law and mu-law telephony is about
--72 dBFS (the smallest step of ITU-T G.711 is 8 of 32768)."""
 
 BLOCK_S = 10.0
 
@@ -79,15 +74,16 @@ class _Stream:
 
 
 class AudioFile:
-    """One recording on disk; an `AudioSource`. Made by `open_recording`.
+    """One recording in a file; an `AudioSource`. Made by `open_recording`.
 
     A full read, and only that, also tells whether the recording is whole and holds sound.
     """
 
     def __init__(
-        self, path: Path, limits: AudioLimits, stream: _Stream, stamp: _Stamp, block_s: float
+        self, path: Path, limits: AudioLimits, stream: _Stream, stamp: _Stamp, block_s: float, name: str
     ) -> None:
         self._path = path
+        self._name = name
         self._limits = limits
         self._stream = stream
         self._stamp = stamp
@@ -115,8 +111,8 @@ class AudioFile:
         rate_hz = self.format.rate_hz
         longest_s = self._limits.max_duration_s
         stop = None if until_s is None else int(min(until_s, longest_s) * rate_hz)
-        tally = _Tally(self.format.channels, most_samples=int(longest_s * rate_hz))
-        with _about(self._path):
+        tally = Tally(self.format.channels, most_samples=int(longest_s * rate_hz))
+        with about(self._name):
             self._check_unchanged()
             with closing(self._stream.decode(max(1, int(self._block_s * rate_hz)))) as arrays:  # type: ignore[type-var]
                 for samples in arrays:
@@ -135,7 +131,9 @@ class AudioFile:
             raise AudioError("changed since it was opened; is it still being written?")
 
 
-def open_recording(path: Path, limits: AudioLimits, *, block_s: float = BLOCK_S) -> AudioFile:
+def open_recording(
+    path: Path, limits: AudioLimits, *, block_s: float = BLOCK_S, name: str | None = None
+) -> AudioFile:
     """Open a recording: WAV (PCM, float, mu-law, A-law), FLAC, MP3, OGG (Vorbis, Opus) or M4A (AAC).
 
     The content decides what it is, whatever the file is called.
@@ -144,13 +142,15 @@ def open_recording(path: Path, limits: AudioLimits, *, block_s: float = BLOCK_S)
         path: The file.
         limits: Held against the size and the header here, and again while decoding.
         block_s: Length of the blocks in seconds.
+        name: What messages call it; the file's name when None.
 
     Raises:
         AudioError: It is not audio of an allowed kind, is empty, cut or damaged as far as its container
             shows, breaks a limit, or has a rate or channel count that is not allowed.
         ConfigError: It needs ffmpeg or pydub, and they are not installed.
     """
-    with _about(path):
+    name = path.name if name is None else name
+    with about(name):
         if not path.is_file():
             raise AudioError("is not a file" if path.exists() else "does not exist")
         stamp = _stamp_of(path)
@@ -161,9 +161,9 @@ def open_recording(path: Path, limits: AudioLimits, *, block_s: float = BLOCK_S)
             raise AudioError(f"has {size} bytes; allowed up to {limits.max_bytes}")
         with path.open("rb") as file:
             stream = _examine(path, file, size, limits)
-        _check_format(stream.format)
+        check_format(stream.format)
         _check_length(stream, limits)
-        return AudioFile(path, limits, stream, stamp, block_s)
+        return AudioFile(path, limits, stream, stamp, block_s, name)
 
 
 def _examine(path: Path, file: BinaryIO, size: int, limits: AudioLimits) -> _Stream:
@@ -219,7 +219,12 @@ def _libsndfile_stream(path: Path, container: Container, mp3: Mp3Stream | None) 
     )
 
 
-def _check_format(found: AudioFormat) -> None:
+def check_format(found: AudioFormat) -> None:
+    """Refuse rates and channel counts that are not allowed.
+
+    Raises:
+        AudioError: It is one of them.
+    """
     if not LOWEST_RATE_HZ <= found.rate_hz <= HIGHEST_RATE_HZ:
         raise AudioError(
             f"has a sample rate of {found.rate_hz} Hz; allowed: {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz"
@@ -240,34 +245,6 @@ def _check_duration(duration_s: float, limits: AudioLimits) -> None:
         raise AudioError(f"is {duration_s:.0f} s long; allowed up to {limits.max_duration_s:.0f} s")
 
 
-class _Tally:
-    """Counts and judges samples as they pass."""
-
-    def __init__(self, channels: int, *, most_samples: int) -> None:
-        self.n_samples = 0
-        self._most_samples = most_samples
-        self._low = np.full(channels, np.inf, np.float32)
-        self._high = np.full(channels, -np.inf, np.float32)
-
-    def add(self, samples: Samples) -> None:
-        self.n_samples += len(samples)
-        if self.n_samples > self._most_samples:
-            raise AudioError("holds more audio than is allowed, and more than its header says")
-        low, high = samples.min(axis=0), samples.max(axis=0)
-        if not (np.isfinite(low).all() and np.isfinite(high).all()):  # NaN spreads through min and max
-            raise AudioError("holds samples that are not numbers (NaN or infinite)")
-        self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
-
-    def finish(self, *, least_samples: int) -> None:
-        if self.n_samples < least_samples:
-            raise AudioError(f"ends early: its header says {least_samples} samples, decoded {self.n_samples}")
-        if self.n_samples == 0:
-            raise AudioError("holds no samples")
-        # Half the swing rather than the peak: a recorder's constant offset is not sound.
-        if float((self._high - self._low).max()) / 2 < 10 ** (SILENCE_DBFS / 20):
-            raise AudioError(f"holds no sound: its peak is below {SILENCE_DBFS:.0f} dBFS on every channel")
-
-
 _Stamp: TypeAlias = tuple[int, int, int]
 
 
@@ -277,11 +254,11 @@ def _stamp_of(path: Path) -> _Stamp:
 
 
 @contextmanager
-def _about(path: Path) -> Iterator[None]:
-    """Put the file's name, without its folder, in front of what is wrong with it."""
+def about(name: str) -> Iterator[None]:
+    """Put a recording's name in front of what is wrong with it."""
     try:
         yield
     except AudioError as error:
-        raise AudioError(f"{path.name}: {error}") from error
+        raise AudioError(f"{name}: {error}") from error
     except OSError as error:
-        raise AudioError(f"{path.name}: cannot be read: {error.strerror}") from error
+        raise AudioError(f"{name}: cannot be read: {error.strerror}") from error

@@ -185,6 +185,16 @@ _Consent = Annotated[
 ]
 
 
+def _update_shape(value: object) -> str | None:
+    if isinstance(value, str):
+        return "<flag>"
+    if isinstance(value, BaseModel):
+        return "<record>" if isinstance(value, RecordDocument) else "<object>"
+    if isinstance(value, dict):
+        return "<record>" if {"flag", "lawful_basis"} & set(value) else "<object>"
+    return None
+
+
 class CallDocument(_Model):
     """Metadata of one call recording."""
 
@@ -216,6 +226,25 @@ class CallDocument(_Model):
         default=None,
         description="A flag (granted, denied, unknown, withdrawn) for every purpose and all parties, or an"
         " object with answers by purpose; left out, consent is unknown.",
+    )
+
+
+class ConsentUpdateDocument(_Model):
+    """An answer that comes after the call's metadata."""
+
+    consent: Annotated[
+        Annotated[Flag, Tag("<flag>")]
+        | Annotated[RecordDocument, Tag("<record>")]
+        | Annotated[ConsentDocument, Tag("<object>")],
+        Discriminator(
+            _update_shape,
+            custom_error_type="shape",
+            custom_error_message="should be a flag, a record object or an object",
+        ),
+    ] = Field(
+        description="A flag or one record object for every purpose, or an object with answers by purpose, as"
+        " in the metadata. A withdrawal at a second of the call is the record"
+        ' {"flag": "withdrawn", "withdrawn_at_s": 42.5}.'
     )
 
 

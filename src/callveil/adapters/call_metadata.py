@@ -13,6 +13,8 @@ from callveil.adapters.call_document import (
     CALL_ID,
     CALL_ID_ALLOWED,
     CallDocument,
+    ConsentDocument,
+    ConsentUpdateDocument,
     PartyDocument,
     RecordDocument,
 )
@@ -57,6 +59,35 @@ def parse_call(text: str | bytes, *, source: str, default_started_at: datetime) 
     raise _error(name, problem)
 
 
+def parse_consent(text: str | bytes, *, source: str, call: Call) -> tuple[ConsentRecord, ...]:
+    """Read answers that come after the call's metadata.
+
+    Args:
+        text: JSON, UTF-8: {"consent": ...}, see CALLS.md.
+        source: Stands in error messages.
+        call: For the parties that records name.
+
+    Raises:
+        MetadataError: It is not such JSON, says nothing, or names a party the call does not have.
+    """
+    try:
+        update = ConsentUpdateDocument.model_validate_json(strict_json(text, max_bytes=MAX_BYTES))
+    except BadJsonError as error:
+        problem = f"document: {error}"
+    except ValidationError as error:
+        problem = field_errors(error, ConsentUpdateDocument, show_names=False)
+    else:
+        answer = update.consent
+        if isinstance(answer, RecordDocument):
+            fields = {purpose.value: answer for purpose in Purpose}
+            answer = ConsentDocument.model_construct(**fields)  # type: ignore[arg-type]
+        records = tuple(_records(answer, call.parties, source))
+        if not records:
+            raise _error(source, "consent: says nothing; allowed: an answer for one purpose at least")
+        return records
+    raise _error(source, problem)
+
+
 def minimal_call(call_id: str, flag: Flag, started_at: datetime) -> Call:
     """A call of which nothing is known but one flag for every purpose and all parties.
 
@@ -89,7 +120,7 @@ def _call(metadata: CallDocument, name: str, default_started_at: datetime) -> Ca
         agent=metadata.agent,
         language=metadata.language[:2].lower() if metadata.language else None,
         parties=tuple(_party(party) for party in metadata.parties),
-        consent=tuple(_records(metadata, name)),
+        consent=tuple(_records(metadata.consent, metadata.parties, name)),
     )
 
 
@@ -110,19 +141,21 @@ def _place(text: str | None) -> str | None:
     return code if text.isascii() and _PLACE.fullmatch(code) else UNREADABLE_PLACE
 
 
-def _records(metadata: CallDocument, name: str) -> Iterator[ConsentRecord]:
-    if isinstance(metadata.consent, Flag):
-        yield from _for_every_purpose(metadata.consent)
+def _records(
+    consent: Flag | ConsentDocument | None, parties: Sequence[Party | PartyDocument], name: str
+) -> Iterator[ConsentRecord]:
+    if isinstance(consent, Flag):
+        yield from _for_every_purpose(consent)
         return
     for purpose in Purpose:
-        answer = getattr(metadata.consent, purpose, None)
+        answer = getattr(consent, purpose, None)
         if isinstance(answer, Flag):
             yield ConsentRecord(purpose=purpose, flag=answer)
             continue
         records = (answer,) if isinstance(answer, RecordDocument) else answer or ()
         for index, record in enumerate(records):
             where = f"consent.{purpose}.{index}" if isinstance(answer, tuple) else f"consent.{purpose}"
-            for party in _parties(record.party, metadata.parties, f"{where}.party", name):
+            for party in _parties(record.party, parties, f"{where}.party", name):
                 yield _record(purpose, record, party)
 
 
@@ -131,7 +164,7 @@ def _for_every_purpose(flag: Flag) -> tuple[ConsentRecord, ...]:
 
 
 def _parties(
-    who: int | Role | None, parties: Sequence[PartyDocument], where: str, name: str
+    who: int | Role | None, parties: Sequence[Party | PartyDocument], where: str, name: str
 ) -> tuple[int | None, ...]:
     """The indices that a record's `party` stands for."""
     if who is None:

@@ -8,7 +8,23 @@ from typing import Annotated
 import typer
 
 from callveil import __version__
-from callveil.cli import config, evaluate, interrupt, keys, models, process, report, show, verify
+from callveil.cli import (
+    audit,
+    config,
+    dead,
+    dev,
+    evaluate,
+    ingest_key,
+    interrupt,
+    keys,
+    landing_key,
+    models,
+    process,
+    report,
+    service,
+    show,
+    verify,
+)
 from callveil.cli.output import EXIT_INTERRUPTED, fail
 from callveil.errors import CallveilError
 
@@ -39,6 +55,14 @@ def _callveil(
 
 
 app.command("process")(process.process)
+app.command("dev")(dev.dev)
+app.command("serve")(service.serve)
+app.command("worker")(service.worker)
+app.command("reconcile")(service.reconcile)
+app.add_typer(dead.app, name="dead")
+app.add_typer(audit.app, name="audit")
+app.add_typer(ingest_key.app, name="ingest-key")
+app.add_typer(landing_key.app, name="landing-key")
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("report")(report.report)

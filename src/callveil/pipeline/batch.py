@@ -139,7 +139,7 @@ def process(job: Job, kit: Kit, on_progress: OnProgress = lambda _: None) -> Out
             call,
             recording,
             kit,
-            input_sha256=_sha256(job.audio),
+            input_sha256=lambda: _sha256(job.audio),
             replace=job.replace,
             on_progress=on_progress,
         )

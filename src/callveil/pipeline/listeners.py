@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from callveil.adapters.audio_file import SILENCE_DBFS, AudioLimits, open_recording
+from callveil.adapters.audio_file import AudioLimits, open_recording
+from callveil.adapters.audio_tally import SILENCE_DBFS
 from callveil.adapters.masked_audio_file import MaskedFlacWriter
+from callveil.adapters.memory_file import scratch_file
 from callveil.evaluation.readable import ValueRead, read_values
 from callveil.evaluation.truth import TruthCall
 from callveil.ports import AudioSource, Transcriber
@@ -79,8 +80,8 @@ def read_recording(
         EngineError: A listener failed.
     """
     readings = []
-    with TemporaryDirectory(prefix="callveil-") as folder:
-        redacted = _write_masked(recording, masks, style, Path(folder) / "redacted.flac")
+    with scratch_file("redacted.flac") as path:
+        redacted = _write_masked(recording, masks, style, path)
         for listener in listening.listeners:
             heard = hear_channels(redacted, listener) if redacted else ()
             original = hear_channels(recording, listener) if listening.has_original else None

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from callveil import __version__
 from callveil.errors import NotFoundError, RefusedError
 from callveil.kit import Kit
 from callveil.pipeline.redact import Redaction
 from callveil.pipeline.stopwatch import Stopwatch
+from callveil.ports import Clock, ObjectStore
 from callveil.stages.documents.captions import captions_vtt
 from callveil.stages.documents.certificate import (
     CertificateFacts,
@@ -26,6 +29,7 @@ from callveil.stages.documents.vcon import VconFacts, vcon_json
 from callveil.stages.retention_tags import call_prefix, decision_key, retention_tags
 from callveil.vocabulary.call import Call
 from callveil.vocabulary.consent import Action, ConsentDecision
+from callveil.vocabulary.pii import Entity, MaskSpan
 from callveil.vocabulary.recording import (
     MaskedDocument,
     MaskedFile,
@@ -122,11 +126,63 @@ def published_already(call: Call, decision: ConsentDecision, kit: Kit, input_sha
         )
     if earlier.keep_until_s != _kept_until_s(decision):
         return None
-    return Outcome(call_id=call.call_id, state=State.SKIPPED, decision=decision, prefix=prefix)
+    return Outcome(
+        call_id=call.call_id,
+        state=State.SKIPPED,
+        decision=decision,
+        prefix=prefix,
+        duration_s=earlier.duration_s,
+        masked=earlier.masked,
+    )
 
 
-def keep_nothing(call: Call, decision: ConsentDecision, kit: Kit, input_sha256: str) -> Outcome:
+def is_published(call: Call, kit: Kit) -> bool:
+    """True when a recording of this call is in the store."""
+    return _earlier(kit, call_prefix(call)) is not None
+
+
+def check_may_publish(redacted: Redacted, kit: Kit, *, replace: bool) -> None:
+    """Refuse what `publish` would refuse, before anything else of the call is replaced.
+
+    Raises:
+        RefusedError: Another recording is published under this call id and `replace` is False, or it is
+            under legal hold.
+    """
+    if not replace:
+        published_already(redacted.call, redacted.decision, kit, redacted.input_sha256)
+    with suppress(NotFoundError):
+        if kit.store.legal_hold(call_prefix(redacted.call)):
+            raise RefusedError(f"call {redacted.call.call_id}: is under legal hold")
+
+
+class StoreAndClock(Protocol):
+    """What deciding about a call needs: no engine."""
+
+    @property
+    def store(self) -> ObjectStore:
+        """Takes the decision record."""
+
+    @property
+    def clock(self) -> Clock:
+        """Tells the time."""
+
+
+def keep_nothing(
+    call: Call,
+    decision: ConsentDecision,
+    kit: StoreAndClock,
+    input_sha256: str | None,
+    *,
+    erase: bool = False,
+) -> Outcome:
     """Write the decision record of a call that is held or discarded, and nothing else.
+
+    Args:
+        call: Its metadata.
+        decision: HOLD or DISCARD.
+        kit: Store and clock.
+        input_sha256: SHA-256 of the recording in hex; None for a call that never arrived whole.
+        erase: Delete a published recording even before its retention date; a legal hold still forbids it.
 
     A recording of this call that was published earlier is deleted when the decision is to discard.
 
@@ -135,7 +191,7 @@ def keep_nothing(call: Call, decision: ConsentDecision, kit: Kit, input_sha256: 
         StoreError: The store failed.
     """
     if decision.action is Action.DISCARD:
-        kit.store.delete_call(call_prefix(call))
+        kit.store.delete_call(call_prefix(call), bypass_governance=erase)
     record = decision_json(
         call_id=call.call_id, decision=decision, decided_at=kit.clock.now(), input_sha256=input_sha256
     )
@@ -182,6 +238,8 @@ def _kept_until_s(decision: ConsentDecision) -> float | None:
 class _Earlier:
     input_sha256: str
     keep_until_s: float | None
+    duration_s: float
+    masked: tuple[MaskSpan, ...]
 
 
 def _earlier(kit: Kit, prefix: str) -> _Earlier | None:
@@ -190,7 +248,12 @@ def _earlier(kit: Kit, prefix: str) -> _Earlier | None:
     except NotFoundError:
         return None
     return _Earlier(
-        input_sha256=certificate["input_sha256"], keep_until_s=certificate["consent"]["keep_until_s"]
+        input_sha256=certificate["input_sha256"],
+        keep_until_s=certificate["consent"]["keep_until_s"],
+        duration_s=certificate["audio"]["duration_s"],
+        masked=tuple(
+            MaskSpan(**{**span, "entity": Entity(span["entity"])}) for span in certificate["masked_spans"]
+        ),
     )
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from callveil.adapters.audio_file import open_recording
 from callveil.adapters.masked_audio_file import MaskedFlacWriter
+from callveil.adapters.memory_file import scratch_file
 from callveil.errors import EngineError
 from callveil.kit import Kit
 from callveil.pipeline.listen import Heard, hear_windows, stretches_of
@@ -89,7 +89,8 @@ def redact(
         turns = attribute(words, heard.segments, call.roles)
         findings = [*kit.detector.find(turns, language=heard.language), *heard.tones]
     second = _SecondHearing(heard, call, kit, watch)
-    with TemporaryDirectory(prefix="callveil-") as folder:
+    # Masked audio that is not yet proven may hold personal data, so no disk sees it.
+    with scratch_file(Part.AUDIO.value) as path:
         widened = 0
         for rounds in range(1, verify.max_rounds + 1):
             spans = plan_masks(
@@ -100,7 +101,7 @@ def redact(
                 speech=heard.speech,
                 duration_s=heard.duration_s,
             )
-            audio = _mask(recording, spans, kit, watch, Path(folder) / Part.AUDIO.value, until_s)
+            audio = _mask(recording, spans, kit, watch, path, until_s)
             left = second.hear(audio, spans)
             if not left or rounds == verify.max_rounds:
                 break
@@ -133,7 +134,7 @@ def _mask(
 ) -> MaskedRecording:
     """Decode the recording once more and write it masked."""
     style, n_samples = kit.profile.masking.audio, 0
-    writer = MaskedFlacWriter(path, recording.format)
+    writer = MaskedFlacWriter(path, recording.format, name=Part.AUDIO.value)
     with writer:
         for block in watch.each("decode", recording.blocks(until_s=until_s)):
             n_samples += block.n_samples
@@ -191,7 +192,7 @@ class _SecondHearing:
         kit = self._kit
         # The recording was within the limits; its masked copy may take more bytes than a lossy original.
         limits = replace(kit.audio_limits, max_bytes=max(audio.file.n_bytes, kit.audio_limits.max_bytes))
-        source = open_recording(audio.file.path, limits)
+        source = open_recording(audio.file.path, limits, name=Part.AUDIO.value)
         words: list[Word] = []
         tones: list[Finding] = []
         blocks = self._checked(source.blocks(), spans)

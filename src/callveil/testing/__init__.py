@@ -13,6 +13,7 @@ from callveil.testing.fakes import (
     MemorySource,
 )
 from callveil.testing.ledger import temporary_ledger
+from callveil.testing.memory_landing import MemoryLanding
 from callveil.testing.memory_store import MemoryStore
 from callveil.testing.signer import throw_away_signer
 
@@ -24,6 +25,7 @@ __all__ = [
     "FakeDiarizer",
     "FakeTranscriber",
     "ManualClock",
+    "MemoryLanding",
     "MemorySource",
     "MemoryStore",
     "call",

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.resources import resource_folder
 from callveil.config import Profile
 from callveil.errors import EngineError, RefusedError
-from callveil.kit import Kit, load_consent_rules
+from callveil.kit import Kit
 from callveil.pipeline.record_call import record_call
 from callveil.testing import (
     START,
@@ -80,7 +81,7 @@ def kit(request) -> Kit:
 
 
 def run(kit: Kit, the_call=None, source=None, **more: Any):
-    return record_call(the_call or call(), source or recording(), kit, input_sha256=HASH, **more)
+    return record_call(the_call or call(), source or recording(), kit, input_sha256=lambda: HASH, **more)
 
 
 def keys(kit: Kit) -> list[str]:
@@ -193,7 +194,7 @@ def test_force_redoes_it(kit):
 def test_another_recording_of_the_same_call_is_refused(kit):
     run(kit)
     with pytest.raises(RefusedError, match="c-1"):
-        record_call(call(), recording(), kit, input_sha256="cd" * 32)
+        record_call(call(), recording(), kit, input_sha256=lambda: "cd" * 32)
 
 
 def test_a_withdrawal_after_publishing_shortens_what_is_kept(kit):

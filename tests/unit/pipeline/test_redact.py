@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.resources import resource_folder
 from callveil.config import Profile
 from callveil.errors import EngineError
-from callveil.kit import Kit, load_consent_rules
+from callveil.kit import Kit
 from callveil.pipeline.record_call import record_call
 from callveil.testing import (
     START,
@@ -145,7 +146,7 @@ def with_profile(kit: Kit, **tables: Any) -> Kit:
 
 
 def run(kit: Kit, the_call=None, **more: Any):
-    return record_call(the_call or call(), recording(), kit, input_sha256=HASH, **more)
+    return record_call(the_call or call(), recording(), kit, input_sha256=lambda: HASH, **more)
 
 
 def keys(kit: Kit) -> list[str]:
@@ -173,6 +174,35 @@ def test_a_call_without_a_leak_is_proven_in_one_round(kit, temp):
     assert verify["heard_s"] > 10
     assert not published_audio(kit)[stretch(10.7, 11.4), 1].any()
     assert published_audio(kit)[stretch(*BEEP_S), 1].any()
+    assert list(temp.rglob("*")) == []
+
+
+@dataclass(frozen=True)
+class WatchfulListener:
+    """Hears nothing; looks for files on disk while masked audio is not yet proven."""
+
+    folder: Any
+    seen: list[Any] = field(default_factory=list)
+    name: str = "watchful"
+    n_parallel: int = 1
+
+    def transcribe(self, audio: Audio, *, language: str | None, channel: int) -> Transcription:
+        self.seen.append([path.name for path in self.folder.rglob("*")])
+        return Transcription(language=language or "en", words=())
+
+
+def test_masked_audio_that_is_not_yet_proven_is_on_no_disk(kit, temp):
+    listener = WatchfulListener(temp)
+    assert run(replace(kit, listener=listener)).state is State.PUBLISHED
+    assert listener.seen
+    assert not any(listener.seen)
+
+
+def test_where_there_are_no_memory_files_it_lies_in_a_folder_that_goes(kit, temp, monkeypatch):
+    monkeypatch.setattr("callveil.adapters.memory_file.has_memory_files", lambda: False)
+    listener = WatchfulListener(temp)
+    assert run(replace(kit, listener=listener)).state is State.PUBLISHED
+    assert any("audio.flac" in names for names in listener.seen)
     assert list(temp.rglob("*")) == []
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.models import ModelFolder
 from callveil.adapters.resources import resource_folder
 from callveil.config import Profile, load_config
-from callveil.kit import Kit, load_consent_rules
+from callveil.kit import Kit
 from callveil.pipeline.record_call import record_call
 from callveil.registry import engine_module
 from callveil.stages.mask_text import TextStyle, mask_text
@@ -172,7 +173,9 @@ def test_nothing_survives_in_what_is_published(path, detector):
     named = {name: int(channel) for channel, name in truth["channels"].items() if name != "mixed"}
     parties = tuple(replace(party, channel=named.get(party.role.value)) for party in call().parties)
     recording = MemorySource(Audio(samples=samples, rate_hz=RATE_HZ))
-    outcome = record_call(replace(call(path.stem), parties=parties), recording, kit, input_sha256="ab" * 32)
+    outcome = record_call(
+        replace(call(path.stem), parties=parties), recording, kit, input_sha256=lambda: "ab" * 32
+    )
     assert outcome.state is State.PUBLISHED
     contents = {stored.key: kit.store.get(stored.key) for stored in kit.store.list_objects("")}
     assert len(contents) == 5

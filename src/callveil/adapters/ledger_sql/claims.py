@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from callveil.adapters.ledger_sql import audit_chain
 from callveil.adapters.ledger_sql.audit_chain import SETTLED, Action
 from callveil.adapters.ledger_sql.call_rows import dump
-from callveil.adapters.ledger_sql.call_state import change, enter, find, read
+from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
 from callveil.adapters.ledger_sql.outbox import lease_end
 from callveil.adapters.ledger_sql.tables import attempts, calls
 from callveil.errors import LeaseLostError, NotFoundError, RefusedError
@@ -20,11 +21,29 @@ from callveil.vocabulary.ledger import TRANSITIONS, CallState, Claim, LedgerCall
 _STANDS = frozenset({CallState.FAILED, CallState.DISCARDED})
 """What answers that come in while somebody works do not undo."""
 
+_ENTERED = {
+    CallState.RECEIVED: CallState.RECEIVED,
+    CallState.KEPT: CallState.PROCESSING,
+    CallState.PROCESSING: CallState.PROCESSING,
+}
+"""Where a claim takes a call."""
+
+_WITH_FACTS = frozenset({CallState.PUBLISHED, CallState.DISCARDED})
+"""What is published, or that nothing is any more; other results leave an earlier recording as it is."""
+
 _RETRIED = frozenset({CallState.RECEIVED, CallState.KEPT})
+
+_RETRIES = frozenset({(CallState.RECEIVED, CallState.RECEIVED), (CallState.PROCESSING, CallState.KEPT)})
 
 
 def claim(
-    connection: sa.Connection, call_id: str, *, owner: str, lease_s: float, now: datetime
+    connection: sa.Connection,
+    call_id: str,
+    *,
+    owner: str,
+    states: Sequence[CallState],
+    lease_s: float,
+    now: datetime,
 ) -> Claim | None:
     """See `Ledger.claim`."""
     until = lease_end(now, lease_s)
@@ -32,12 +51,12 @@ def claim(
         row = find(connection, call_id, lock=True)
     except NotFoundError:
         return None
-    if not _is_free(row, now):
+    if not _is_free(row, now) or _ENTERED[CallState(row.state)] not in states:
         return None
     fence = row.fence + 1
     lease = {"lease_owner": owner, "lease_until": until, "fence": fence}
     if row.state == CallState.RECEIVED:
-        change(connection, call_id, **lease, not_before=None)
+        change(connection, call_id, **lease, attempts=row.attempts + 1, not_before=None)
     else:
         begun = {**lease, "attempts": row.attempts + 1, "reason": row.reason, "error_code": row.error_code}
         if row.state == CallState.KEPT:
@@ -56,9 +75,7 @@ def _is_free(row: sa.Row[Any], now: datetime) -> bool:
         return False
     if row.not_before is not None and row.not_before > now:
         return False
-    if row.state == CallState.KEPT:
-        return row.arrived_at is not None  # Nobody redacts a part of a call.
-    return row.state in (CallState.RECEIVED, CallState.PROCESSING)
+    return CallState(row.state) in _ENTERED
 
 
 def renew(connection: sa.Connection, held: Claim, *, lease_s: float, now: datetime) -> Claim | None:
@@ -89,6 +106,17 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
         raise ValueError("a call is not held without end: hold_until is missing")
     is_overtaken = row.consent_version != held.found.consent_version and result.state not in _STANDS
     to = CallState.RECEIVED if is_overtaken else result.state
+    is_retry = (came_from, to) in _RETRIES and not is_overtaken
+    values: dict[str, Any] = {"attempts": row.attempts if is_retry or to is not CallState.KEPT else 0}
+    if is_overtaken:
+        values["attempts"] = 0
+    if result.state in _WITH_FACTS:
+        values |= {
+            "prefix": result.prefix,
+            "keep_until_s": result.keep_until_s,
+            "duration_s": result.duration_s,
+            "masked_s": dump(dict(result.masked_s)),
+        }
     enter(
         connection,
         row,
@@ -98,17 +126,13 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
         reason="Answers came in while it was worked on." if is_overtaken else result.reason,
         error_code=result.error_code,
         hold_until=result.hold_until if to is CallState.HELD else None,
-        prefix=result.prefix,
-        keep_until_s=result.keep_until_s,
-        duration_s=result.duration_s,
-        masked_s=dump(dict(result.masked_s)),
+        **values,
     )
     connection.execute(
         sa.update(attempts)
         .where(attempts.c.call_id == call_id, attempts.c.fence == held.fence)
         .values(settled_at=now, result=to.value, error_code=result.error_code)
     )
-    is_retry = (came_from, to) == (CallState.PROCESSING, CallState.KEPT)
     action = Action.RETRIED if is_retry else SETTLED[to]
     detail = {"fence": held.fence, "error_code": result.error_code, "prefix": result.prefix}
     if is_overtaken:
@@ -117,6 +141,29 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
         connection, actor=f"worker:{held.owner}", action=action, call_id=call_id, detail=detail, now=now
     )
     return read(connection, call_id)
+
+
+def release(connection: sa.Connection, owner: str, *, now: datetime) -> int:
+    """See `Ledger.release`."""
+    held = connection.execute(sa.select(calls.c.call_id).where(calls.c.lease_owner == owner)).scalars().all()
+    for call_id in held:
+        row = find(connection, call_id, lock=True)
+        if row.lease_owner != owner:
+            continue
+        if row.state == CallState.PROCESSING:
+            enter(connection, row, CallState.KEPT, now=now, reason=row.reason, error_code=row.error_code)
+        else:
+            change(connection, call_id, lease_owner=None, lease_until=None)
+            owe_again(connection, row, now=now)
+        audit_chain.append(
+            connection,
+            actor=f"worker:{owner}",
+            action=Action.REEMITTED,
+            call_id=call_id,
+            detail={"fence": row.fence},
+            now=now,
+        )
+    return len(held)
 
 
 def replay(connection: sa.Connection, call_id: str, *, actor: str, now: datetime) -> LedgerCall:

@@ -115,9 +115,25 @@ class SqlLedger:
 
         return self._database.read(work)
 
-    def claim(self, call_id: str, *, owner: str, lease_s: float, now: datetime) -> Claim | None:
+    def claim(
+        self,
+        call_id: str,
+        *,
+        owner: str,
+        states: Sequence[CallState] = (CallState.RECEIVED, CallState.PROCESSING),
+        lease_s: float,
+        now: datetime,
+    ) -> Claim | None:
         """See `Ledger.claim`."""
-        return self._database.write(lambda c: claims.claim(c, call_id, owner=owner, lease_s=lease_s, now=now))
+        return self._database.write(
+            lambda connection: claims.claim(
+                connection, call_id, owner=owner, states=states, lease_s=lease_s, now=now
+            )
+        )
+
+    def release(self, owner: str, *, now: datetime) -> int:
+        """See `Ledger.release`."""
+        return self._database.write(lambda connection: claims.release(connection, owner, now=now))
 
     def renew(self, claim: Claim, *, lease_s: float, now: datetime) -> Claim | None:
         """See `Ledger.renew`."""

@@ -152,7 +152,7 @@ def certificate_json(facts: CertificateFacts, signer: Signer) -> MaskedDocument:
 
 
 def decision_json(
-    *, call_id: str, decision: ConsentDecision, decided_at: datetime, input_sha256: str
+    *, call_id: str, decision: ConsentDecision, decided_at: datetime, input_sha256: str | None
 ) -> bytes:
     """Write the decision record of a call that was not kept; nothing else of the call remains.
 
@@ -160,7 +160,7 @@ def decision_json(
         call_id: The call.
         decision: HOLD or DISCARD.
         decided_at: Aware UTC.
-        input_sha256: SHA-256 of the recording file in hex.
+        input_sha256: SHA-256 of the recording file in hex; None for a call that never arrived whole.
 
     Returns:
         JSON after schemas/decision.schema.json.

@@ -1,6 +1,6 @@
 """Profiles: what runs where, typed, frozen, checked before any audio is read.
 
-The only reader of profile files and of the environment. Defaults are written here, once; a profile names
+Defaults are written here, once; a profile names
 what it changes. Secrets come from the environment or from files it names, never from a profile.
 """
 
@@ -20,6 +20,7 @@ from callveil.adapters.field_errors import field_errors
 from callveil.adapters.models import models_folder
 from callveil.adapters.resources import resource_folder
 from callveil.adapters.signing_keys import keys_folder
+from callveil.config.service import ServiceConfig
 from callveil.errors import ConfigError
 from callveil.stages.mask_audio import AudioStyle
 from callveil.stages.mask_text import TextStyle
@@ -106,6 +107,10 @@ class ConsentConfig(_Table):
     rules: str = Field(
         default="consent.toml", description="name of a rule file, beside the profile or shipped"
     )
+    after_publishing: Literal["erase", "keep"] = Field(
+        default="erase",
+        description="erase or keep: what a denial or withdrawal does to a call that is published already",
+    )
 
 
 class RetentionConfig(_Table):
@@ -152,6 +157,28 @@ class StoreConfig(_Table):
     s3: S3Config = S3Config()
 
 
+class OriginalsConfig(_Table):
+    """What becomes of the original of a published call."""
+
+    keep: Literal["shred", "seal"] = Field(
+        default="shred",
+        description="shred or seal: kept nowhere, or encrypted in a place of its own, without what PCI DSS "
+        "forbids to keep",
+    )
+    location: str = Field(
+        default="", description="a folder or s3://bucket/prefix, for originals that are sealed"
+    )
+    keep_days: int = Field(default=30, ge=1, le=36525, description="1 to 36525 days from the call's end")
+
+    @model_validator(mode="after")
+    def _sealed_somewhere(self) -> OriginalsConfig:
+        if self.keep == "seal" and not self.location:
+            raise ValueError('location: keep = "seal" needs one')
+        if "://" in self.location and not self.location.startswith("s3://"):
+            raise ValueError("location: a folder or s3://bucket/prefix is allowed")
+        return self
+
+
 class Profile(_Table):
     """Everything that can be set for the main job."""
 
@@ -168,6 +195,8 @@ class Profile(_Table):
     retention: RetentionConfig = RetentionConfig()
     limits: LimitsConfig = LimitsConfig()
     store: StoreConfig = StoreConfig()
+    originals: OriginalsConfig = OriginalsConfig()
+    service: ServiceConfig = ServiceConfig()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +206,8 @@ class Secrets:
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
     signing_key: SecretStr | None = None
+    landing_key: SecretStr | None = None
+    landing_old_keys: SecretStr | None = None
 
 
 SECRET_VARIABLES: Mapping[str, str] = MappingProxyType(
@@ -184,6 +215,8 @@ SECRET_VARIABLES: Mapping[str, str] = MappingProxyType(
         "s3_access_key": "CALLVEIL_S3_ACCESS_KEY",
         "s3_secret_key": "CALLVEIL_S3_SECRET_KEY",
         "signing_key": "CALLVEIL_SIGNING_KEY",
+        "landing_key": "CALLVEIL_LANDING_KEY",
+        "landing_old_keys": "CALLVEIL_LANDING_OLD_KEYS",
     }
 )
 
@@ -308,7 +341,19 @@ def read_secret(name: str, environ: Mapping[str, str] = os.environ) -> SecretStr
     Raises:
         ConfigError: The file cannot be read.
     """
-    variable = SECRET_VARIABLES[name]
+    return read_variable(SECRET_VARIABLES[name], environ)
+
+
+def read_variable(variable: str, environ: Mapping[str, str] = os.environ) -> SecretStr | None:
+    """Read a variable, or the file that `<VARIABLE>_FILE` names; None when neither is set.
+
+    Args:
+        variable: Its name.
+        environ: The environment.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
     value = environ.get(variable)
     path = environ.get(f"{variable}_FILE")
     if value is None and path is not None:

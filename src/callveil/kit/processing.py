@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -17,9 +16,9 @@ from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.ed25519 import Ed25519Signer
 from callveil.adapters.models import ModelFolder
 from callveil.adapters.signing_keys import KeyFolder
-from callveil.adapters.store_local import LocalStore
 from callveil.config import Config, EngineConfig, Profile, validate
 from callveil.errors import ConfigError
+from callveil.kit.places import Originals, open_originals, open_store
 from callveil.ports import (
     Clock,
     DiarizationSession,
@@ -59,6 +58,7 @@ class Kit:
         clock: Tells the time.
         signer: Signs the certificates.
         model_hashes: Model name to file to sha256, of the models in use so far.
+        originals: Where originals are sealed; None when they are not kept.
     """
 
     profile_name: str
@@ -73,6 +73,7 @@ class Kit:
     clock: Clock
     signer: Signer
     model_hashes: Callable[[], Mapping[str, Mapping[str, str]]] = field(default=lambda: {})
+    originals: Originals | None = None
 
     @property
     def mask_plan(self) -> MaskPlan:
@@ -89,11 +90,18 @@ class Kit:
     @property
     def audio_limits(self) -> AudioLimits:
         """What a recording may be at most."""
-        limits = self.profile.limits
-        return AudioLimits(max_duration_s=limits.max_duration_s, max_bytes=limits.max_bytes)
+        return audio_limits(self.profile)
 
 
-def build_kit(config: Config, location: str) -> Kit:
+def audio_limits(profile: Profile) -> AudioLimits:
+    """What a recording may be at most."""
+    limits = profile.limits
+    return AudioLimits(max_duration_s=limits.max_duration_s, max_bytes=limits.max_bytes)
+
+
+def build_kit(
+    config: Config, location: str, landing_key: Path | None = None, *, with_originals: bool = True
+) -> Kit:
     """Build the kit of a profile.
 
     The mono diarizer is loaded at the first mono call: most contact centres record two channels. The signing
@@ -102,6 +110,8 @@ def build_kit(config: Config, location: str) -> Kit:
     Args:
         config: Loaded profile.
         location: Where results go: a folder, or "s3://bucket/prefix".
+        landing_key: See `open_key_wrapper`; needed where originals are sealed.
+        with_originals: False where nothing is published, so that scoring labelled calls needs no landing key.
 
     Raises:
         ConfigError: An engine or option is unknown, or a rule file or the location is wrong.
@@ -124,6 +134,7 @@ def build_kit(config: Config, location: str) -> Kit:
         clock=SystemClock(),
         signer=LazySigner(lambda: open_signer(config)),
         model_hashes=models.hashes,
+        originals=open_originals(config, landing_key) if with_originals else None,
     )
 
 
@@ -214,46 +225,6 @@ def signer_of(secret: SecretStr | None) -> Ed25519Signer | None:
         return None
     pem = secret.get_secret_value().encode("utf-8", "replace")
     return Ed25519Signer.from_pem(pem, "CALLVEIL_SIGNING_KEY")
-
-
-def open_store(location: str, config: Config) -> ObjectStore:
-    """Open the store a location names.
-
-    Args:
-        location: A folder, which is made when it is missing, or "s3://bucket/prefix".
-        config: For the S3 server and its keys.
-
-    Raises:
-        ConfigError: The location is of another kind, or the S3 keys are not set.
-    """
-    parts = urlsplit(location)
-    if parts.scheme == "s3":
-        return _open_s3(parts.netloc, parts.path.strip("/"), config)
-    if "://" in location:
-        raise ConfigError(
-            f"out: {parts.scheme}:// is no known kind of store; allowed: a folder, s3://bucket/prefix"
-        )
-    return LocalStore(Path(location))
-
-
-def _open_s3(bucket: str, prefix: str, config: Config) -> ObjectStore:
-    try:
-        from callveil.adapters.store_s3 import S3Store
-    except ModuleNotFoundError as error:
-        raise ConfigError("out: s3:// needs the extra s3: pip install 'callveil[s3]'") from error
-    access_key, secret_key = config.secrets.s3_access_key, config.secrets.s3_secret_key
-    if access_key is None or secret_key is None:
-        raise ConfigError("out: s3:// needs CALLVEIL_S3_ACCESS_KEY and CALLVEIL_S3_SECRET_KEY (or ..._FILE)")
-    s3 = config.profile.store.s3
-    return S3Store(
-        endpoint=s3.endpoint,
-        bucket=bucket,
-        prefix=prefix,
-        access_key=access_key.get_secret_value(),
-        secret_key=secret_key.get_secret_value(),
-        secure=s3.secure,
-        region=s3.region,
-    )
 
 
 class UsedModels:

@@ -1,0 +1,166 @@
+"""Where a service finds its parts: one data folder, any part of which the environment can put elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import SecretStr
+
+from callveil.config.profile import read_variable
+from callveil.errors import ConfigError
+
+SITE_VARIABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "data": "CALLVEIL_DATA",
+        "ledger": "CALLVEIL_LEDGER",
+        "landing": "CALLVEIL_LANDING",
+        "store": "CALLVEIL_STORE",
+        "broker": "CALLVEIL_BROKER",
+        "ingest_keys": "CALLVEIL_INGEST_KEYS",
+        "audiohook_keys": "CALLVEIL_AUDIOHOOK_KEYS",
+        "twilio_tokens": "CALLVEIL_TWILIO_TOKENS",
+    }
+)
+"""The ledger's and all keys and tokens are secrets and can be read from `<VARIABLE>_FILE`."""
+
+DEFAULT_BROKER = "kafka://127.0.0.1:9092"
+
+_SHORTEST_SECRET = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestKey:
+    """A key that pushes are signed with.
+
+    Attributes:
+        key_id: Names it in the X-Callveil-Key header.
+        secret: For HMAC-SHA256, 32 characters or more.
+    """
+
+    key_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The parts of one installation.
+
+    Attributes:
+        data: The data folder.
+        ledger: SQLAlchemy URL of the ledger's database.
+        landing: Folder of the landing; all processes of the installation must see it.
+        landing_key: File with the landing's key, where the environment names none.
+        store: Folder, or "s3://bucket/prefix".
+        broker: "kafka://host:port", several separated by ";".
+        ingest_keys: Those that are accepted; at least one is needed to serve.
+        audiohook_keys: API key to client secret; empty refuses every AudioHook connection.
+        twilio_tokens: Auth tokens; empty refuses every Twilio connection.
+    """
+
+    data: Path
+    ledger: SecretStr
+    landing: Path
+    landing_key: Path
+    store: str
+    broker: str
+    ingest_keys: tuple[IngestKey, ...] = ()
+    audiohook_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    twilio_tokens: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def ingest_key_file(self) -> Path:
+        """Where `callveil dev` and `callveil ingest-key` keep the keys."""
+        return self.data / "ingest-key.json"
+
+
+def load_site(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> Site:
+    """Find the parts of an installation.
+
+    Args:
+        data: The data folder; None for CALLVEIL_DATA, else "callveil-data" in the current folder.
+        environ: The environment.
+
+    Raises:
+        ConfigError: A variable names something that cannot be read or is of the wrong kind.
+    """
+    folder = (data or Path(environ.get("CALLVEIL_DATA") or "callveil-data")).absolute()
+    ledger = read_variable("CALLVEIL_LEDGER", environ)
+    keys = read_variable("CALLVEIL_INGEST_KEYS", environ)
+    file = folder / "ingest-key.json"
+    if keys is not None:
+        accepted = parse_ingest_keys(keys.get_secret_value(), "CALLVEIL_INGEST_KEYS")
+    elif file.is_file():
+        accepted = parse_ingest_keys(file.read_text(encoding="utf-8"), str(file))
+    else:
+        accepted = ()
+    return Site(
+        data=folder,
+        ledger=ledger or SecretStr(f"sqlite:///{folder / 'ledger.sqlite3'}"),
+        landing=Path(environ.get("CALLVEIL_LANDING") or folder / "landing").absolute(),
+        landing_key=folder / "landing.key",
+        store=environ.get("CALLVEIL_STORE") or str(folder / "store"),
+        broker=environ.get("CALLVEIL_BROKER") or DEFAULT_BROKER,
+        ingest_keys=accepted,
+        audiohook_keys=_audiohook_keys(read_variable("CALLVEIL_AUDIOHOOK_KEYS", environ)),
+        twilio_tokens=_tokens(read_variable("CALLVEIL_TWILIO_TOKENS", environ)),
+    )
+
+
+def _audiohook_keys(text: SecretStr | None) -> dict[str, bytes]:
+    """API keys and client secrets, one pair a line: the key, a space, the secret in base64."""
+    found: dict[str, bytes] = {}
+    for line in text.get_secret_value().splitlines() if text else ():
+        key, _, secret = line.strip().partition(" ")
+        try:
+            content = base64.b64decode(secret.strip(), validate=True)
+        except ValueError:
+            content = b""
+        if line.strip():
+            if not key or len(content) < _SHORTEST_SECRET:
+                raise ConfigError(
+                    "CALLVEIL_AUDIOHOOK_KEYS: allowed: lines of an API key, a space and a client secret of 32"
+                    " bytes or more in base64"
+                )
+            found[key] = content
+    return found
+
+
+def _tokens(text: SecretStr | None) -> tuple[str, ...]:
+    return tuple(text.get_secret_value().split()) if text else ()
+
+
+def parse_ingest_keys(text: str, where: str) -> tuple[IngestKey, ...]:
+    """Read ingest keys: one object {"key_id": ..., "secret": ...}, or a list of up to eight.
+
+    Args:
+        text: JSON.
+        where: Named in errors.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    allowed = 'allowed: {"key_id": text, "secret": text of 32 characters or more}, or a list of up to 8'
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise ConfigError(f"{where}: is not JSON; {allowed}") from None
+    rows = found if isinstance(found, list) else [found]
+    keys: dict[str, IngestKey] = {}
+    for row in rows:
+        if not (isinstance(row, dict) and set(row) == {"key_id", "secret"}):
+            raise ConfigError(f"{where}: holds something else than keys; {allowed}")
+        key_id, secret = row["key_id"], row["secret"]
+        if not (isinstance(key_id, str) and key_id and isinstance(secret, str)):
+            raise ConfigError(f"{where}: key_id and secret must be text; {allowed}")
+        if len(secret) < _SHORTEST_SECRET:
+            raise ConfigError(f"{where}: a secret is too short; {allowed}")
+        keys[key_id] = IngestKey(key_id=key_id, secret=secret)
+    if not 1 <= len(rows) <= 8 or len(keys) != len(rows):
+        raise ConfigError(f"{where}: holds {len(rows)} keys, or one id twice; {allowed}")
+    return tuple(keys.values())

@@ -1,0 +1,41 @@
+"""Build what a job needs from a profile and a site. The one place that names concrete classes."""
+
+from callveil.kit.places import Originals, open_key_wrapper, open_landing, open_originals, open_store
+from callveil.kit.processing import (
+    Kit,
+    LazyDiarizer,
+    LazySigner,
+    SystemClock,
+    UsedModels,
+    audio_limits,
+    build_kit,
+    build_listener,
+    check_config,
+    engine_options,
+    open_signer,
+    signer_of,
+)
+from callveil.kit.service import Service, build_service, make_landing_key
+
+__all__ = [
+    "Kit",
+    "LazyDiarizer",
+    "LazySigner",
+    "Originals",
+    "Service",
+    "SystemClock",
+    "UsedModels",
+    "audio_limits",
+    "build_kit",
+    "build_listener",
+    "build_service",
+    "check_config",
+    "engine_options",
+    "make_landing_key",
+    "open_key_wrapper",
+    "open_landing",
+    "open_originals",
+    "open_signer",
+    "open_store",
+    "signer_of",
+]

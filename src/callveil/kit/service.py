@@ -1,0 +1,73 @@
+"""The parts of the streaming service that need no model: ledger, landing, store, rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from callveil.adapters.consent_rules import load_consent_rules
+from callveil.adapters.key_wrapping import create_landing_key
+from callveil.adapters.ledger_sql import open_ledger
+from callveil.config import Config, ServiceConfig, Site
+from callveil.kit.places import Originals, open_landing, open_originals, open_store
+from callveil.kit.processing import SystemClock
+from callveil.ports import Clock, Landing, Ledger, ObjectStore
+from callveil.vocabulary.consent import ConsentRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What every process of the service works with.
+
+    Attributes:
+        config: The profile.
+        site: Where the parts are.
+        ledger: What is known and owed of every call.
+        landing: Where audio waits, encrypted.
+        store: Takes the results.
+        originals: Where originals are sealed; None when the profile keeps none.
+        rules: Of the consent gate.
+        clock: Tells the time.
+    """
+
+    config: Config
+    site: Site
+    ledger: Ledger
+    landing: Landing
+    store: ObjectStore
+    originals: Originals | None
+    rules: ConsentRules
+    clock: Clock
+
+    @property
+    def settings(self) -> ServiceConfig:
+        """Of the profile."""
+        return self.config.profile.service
+
+
+def build_service(config: Config, site: Site) -> Service:
+    """Open ledger, landing and store.
+
+    Args:
+        config: Loaded profile.
+        site: Where they are.
+
+    Raises:
+        ConfigError: One of them is set up wrongly.
+        LedgerError: The database cannot be reached.
+    """
+    clock = SystemClock()
+    return Service(
+        config=config,
+        site=site,
+        ledger=open_ledger(site.ledger.get_secret_value()),
+        landing=open_landing(site.landing, config.secrets, site.landing_key),
+        store=open_store(site.store, config),
+        originals=open_originals(config, site.landing_key),
+        rules=load_consent_rules(config.consent_rules),
+        clock=clock,
+    )
+
+
+def make_landing_key(site: Site) -> str | None:
+    """Make the data folder's landing key; None when it has one. Returns its id."""
+    return None if site.landing_key.exists() else create_landing_key(site.landing_key)

@@ -1,0 +1,97 @@
+"""Look for what is owed and seems to be lost: events, leases, half-arrived calls, audio that must go."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+
+from callveil.errors import CallveilError, NotFoundError
+from callveil.kit import Service
+from callveil.pipeline.work import shred_if_done
+from callveil.vocabulary.ledger import LedgerCall
+
+log = logging.getLogger(__name__)
+
+ACTOR = "reconcile"
+
+SILENT_ARRIVAL_S = 30.0
+"""A receiver says every five seconds that a live call still arrives."""
+
+EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"""SHA-256 of nothing (FIPS 180-4)."""
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """What one look found and mended.
+
+    Attributes:
+        reemitted: Calls whose event is owed again.
+        cut_off: Live calls whose receiver had died; what had arrived is kept and marked incomplete.
+        shredded: Recordings in the landing of calls that are done.
+        orphans: Recordings in the landing that belong to no call.
+    """
+
+    reemitted: int
+    cut_off: int
+    shredded: int
+    orphans: int
+
+
+def reconcile(service: Service) -> Reconciled:
+    """Look once.
+
+    Raises:
+        LedgerError: The ledger failed.
+        LandingError: The landing failed.
+    """
+    now = service.clock.now()
+    cut_off = sum(_close(call, service) for call in _silent(service))
+    reemitted = service.ledger.reemit(grace_s=service.settings.reemit_after_s, now=now)
+    shredded = sum(shred_if_done(call, service, actor=ACTOR) for call in service.ledger.to_shred(limit=_PAGE))
+    return Reconciled(
+        reemitted=reemitted, cut_off=cut_off, shredded=shredded, orphans=_shred_orphans(service)
+    )
+
+
+def _silent(service: Service) -> tuple[LedgerCall, ...]:
+    return service.ledger.silent_arrivals(silent_s=SILENT_ARRIVAL_S, now=service.clock.now())
+
+
+def _close(call: LedgerCall, service: Service) -> bool:
+    """Close what a receiver that died left; True when it is closed."""
+    if call.landing is None:
+        return False
+    try:
+        landed = service.landing.finish_partial(call.landing)
+        sha256, n_bytes = landed.sha256, landed.n_bytes
+    except NotFoundError:
+        sha256, n_bytes = EMPTY_SHA256, 0  # it died before the first sample
+    except CallveilError as error:
+        log.warning(
+            "a call that was cut off cannot be closed", extra={"call_id": call.call_id, "error": error.code}
+        )
+        return False
+    service.ledger.arrived(
+        call.call_id,
+        content_sha256=sha256,
+        n_bytes=n_bytes,
+        incomplete=True,
+        actor=ACTOR,
+        now=service.clock.now(),
+    )
+    return True
+
+
+def _shred_orphans(service: Service) -> int:
+    """Shred what was landed for a push that was never accepted, such as when its process died."""
+    older_than = service.clock.now() - timedelta(seconds=service.settings.landing_grace_s)
+    tokens, shredded = service.landing.tokens(older_than), 0
+    while page := list(islice(tokens, _PAGE)):
+        known = service.ledger.known_landings(page)
+        shredded += sum(service.landing.shred(token) for token in page if token not in known)
+    return shredded

@@ -1,0 +1,269 @@
+"""The streaming worker: a Faust app that hands calls from Kafka to processes that redact them.
+
+The ledger is the record of what must still happen; Kafka only tells somebody soon. So an event that is
+lost, comes twice or comes late does no harm: a claim in the ledger decides who works on a call. Faust
+acknowledges an event when the agent takes the next one, and has a known fault with more than one event in
+hand per partition (github.com/faust-streaming/faust issue 606), hence concurrency 1 and a hand-off that does
+not wait for the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterable, Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any
+
+import faust
+
+from callveil.adapters.event_document import event_to_json
+from callveil.errors import CallveilError
+from callveil.kit import Service
+from callveil.pipeline.engine_process import EngineProcess, WorkerDiedError
+from callveil.pipeline.reconcile import reconcile
+from callveil.pipeline.work import Report, decide_call
+from callveil.vocabulary.ledger import CallState, Topic
+
+log = logging.getLogger(__name__)
+
+_RELAY_S = 0.1
+"""How often the outbox is looked at."""
+
+_RELAY_LIMIT = 200
+
+_GATES = 8
+"""Calls the consent gate decides about at a time; each waits for ledger and store, not for the CPU."""
+
+_PENDING = 256
+"""KEPT calls taken from Kafka that wait for a free process; references only."""
+
+
+class Crew:
+    """The processes that redact: some for recordings, one for live calls.
+
+    Args:
+        service: Ledger, landing, store.
+        name: Of this worker, unique in the installation.
+        on_report: Told what came of each call.
+    """
+
+    def __init__(self, service: Service, name: str, on_report: Callable[[Report], None]) -> None:
+        self._service, self._on_report = service, on_report
+        settings = service.settings
+
+        def process(kind: str, threads: int) -> EngineProcess:
+            return EngineProcess(
+                service.config, service.site, name=f"{name}-{kind}", threads=threads, service=service
+            )
+
+        self._idle: asyncio.Queue[EngineProcess] = asyncio.Queue()
+        self._all = [process(str(number), 1) for number in range(settings.workers)]
+        for each in self._all:
+            self._idle.put_nowait(each)
+        self._live = process("live", settings.live_calls) if settings.live_calls else None
+        self._live_now = 0
+        self._pending: asyncio.Queue[str] = asyncio.Queue(_PENDING)
+
+    async def put(self, call_id: str) -> None:
+        """Hand a recording over; waits while too many are pending, and so holds back Kafka."""
+        await self._pending.put(call_id)
+
+    async def run(self) -> None:
+        """Give pending recordings to idle processes, for ever."""
+        tasks: set[asyncio.Task[None]] = set()
+        while True:
+            process = await self._idle.get()
+            call_id = await self._pending.get()
+            task = asyncio.create_task(self._redact(process, call_id))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    async def hear_live(self, call_id: str) -> bool:
+        """Hear a call while it goes on; False when there is no room: then it is heard once it has ended."""
+        if self._live is None or self._live_now >= self._live.threads:
+            return False
+        self._live_now += 1
+        try:
+            await self._result(self._live.redact(call_id))
+        finally:
+            self._live_now -= 1
+        return True
+
+    def stop(self) -> None:
+        """End all processes at once."""
+        processes = (*self._all, *([self._live] if self._live else []))
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
+
+    async def _redact(self, process: EngineProcess, call_id: str) -> None:
+        try:
+            await self._result(process.redact(call_id))
+        finally:
+            self._idle.put_nowait(process)
+
+    async def _result(self, future: Future[Report | None]) -> None:
+        try:
+            report = await asyncio.wrap_future(future)
+        except WorkerDiedError:
+            return  # its claim was released; the call is owed again
+        if report is not None:
+            self._on_report(report)
+
+
+def build_app(service: Service, name: str, on_report: Callable[[Report], None]) -> faust.App:
+    """Make the Faust app of one worker.
+
+    Args:
+        service: Ledger, landing, store.
+        name: Of this worker, unique in the installation.
+        on_report: Told what came of each call, for metrics and logs; called in the event loop.
+    """
+    settings = service.settings
+    app = faust.App(
+        "callveil",
+        broker=service.site.broker,
+        store="memory://",
+        datadir=str(service.site.data / "stream"),
+        web_enabled=False,
+        topic_partitions=settings.partitions,
+        topic_disable_leader=True,
+        broker_session_timeout=10.0,
+        broker_rebalance_timeout=8.0,
+        broker_heartbeat_interval=2.0,
+        broker_max_poll_records=_PENDING,
+        worker_redirect_stdouts=False,
+    )
+    topics = {
+        topic: app.topic(
+            topic.value,
+            key_type=bytes,
+            value_type=bytes,
+            value_serializer="raw",
+            partitions=settings.partitions,
+        )
+        for topic in Topic
+    }
+    parts = _Parts(service, name, on_report)
+
+    @app.agent(topics[Topic.RECEIVED], concurrency=1, name="consent-gate")
+    async def on_received(events: AsyncIterable[bytes]) -> None:
+        async for value in events:
+            if call_id := _call_id(value):
+                await parts.gate(call_id)
+
+    @app.agent(topics[Topic.KEPT], concurrency=1, name="redaction")
+    async def on_kept(events: AsyncIterable[bytes]) -> None:
+        async for value in events:
+            if call_id := _call_id(value):
+                await parts.crew.put(call_id)
+
+    @app.task
+    async def crew() -> None:
+        await parts.crew.run()
+
+    @app.task
+    async def relay() -> None:
+        async def send(topic: Topic, key: bytes, value: bytes) -> None:
+            await (await topics[topic].send(key=key, value=value))
+
+        await parts.relay(send)
+
+    @app.task
+    async def look_for_what_is_owed() -> None:
+        await parts.reconcile()
+
+    @app.on_before_shutdown.connect(weak=False)
+    async def stop(*_: object, **__: object) -> None:
+        await asyncio.to_thread(parts.crew.stop)
+
+    return app
+
+
+Send = Callable[[Topic, bytes, bytes], Coroutine[Any, Any, None]]
+
+
+class _Parts:
+    """What the app does, without Faust."""
+
+    def __init__(self, service: Service, name: str, on_report: Callable[[Report], None]) -> None:
+        self._service, self._name, self._on_report = service, name, on_report
+        self.crew = Crew(service, name, on_report)
+        self._gates = asyncio.Semaphore(_GATES)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def gate(self, call_id: str) -> None:
+        """Let the consent gate decide, off the event loop; waits while too many are being decided."""
+        await self._gates.acquire()
+        task = asyncio.create_task(self._decide(call_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _decide(self, call_id: str) -> None:
+        try:
+            report = await asyncio.to_thread(decide_call, call_id, self._service, f"{self._name}-gate")
+        except CallveilError as error:
+            log.warning("the gate could not decide", extra={"call_id": call_id, "error": error.code})
+            return  # the ledger owes the call again
+        finally:
+            self._gates.release()
+        if report is None:
+            return
+        self._on_report(report)
+        if report.state is CallState.KEPT and report.arrived_at is None:
+            await self.crew.hear_live(call_id)
+
+    async def relay(self, send: Send) -> None:
+        """Send what the outbox owes, in order, for ever."""
+        ledger, clock = self._service.ledger, self._service.clock
+        while True:
+            try:
+                events = await asyncio.to_thread(
+                    lambda: ledger.take_events(
+                        owner=self._name, limit=_RELAY_LIMIT, lease_s=30.0, now=clock.now()
+                    )
+                )
+                sent = [(event.topic, event.call_id.encode(), event_to_json(event)) for event in events]
+                await asyncio.wait_for(asyncio.gather(*(send(*each) for each in sent)), 20.0)
+                if events:
+                    ids = [event.event_id for event in events]
+                    await asyncio.to_thread(lambda: ledger.mark_sent(ids, now=clock.now()))  # noqa: B023
+            except Exception as error:  # noqa: BLE001  broker and ledger fail in many ways; both may come back
+                log.warning("events could not be sent", extra={"error": type(error).__name__})
+                await asyncio.sleep(1.0)
+                continue
+            if len(events) < _RELAY_LIMIT:
+                await asyncio.sleep(_RELAY_S)
+
+    async def reconcile(self) -> None:
+        """Look for what is owed, every so often, for ever."""
+        while True:
+            await asyncio.sleep(self._service.settings.reconcile_every_s)
+            try:
+                found = await asyncio.to_thread(reconcile, self._service)
+            except CallveilError as error:
+                log.warning("reconcile failed", extra={"error": error.code})
+                continue
+            if found.reemitted or found.cut_off or found.orphans or found.shredded:
+                log.info(
+                    "reconciled",
+                    extra={
+                        "reemitted": found.reemitted,
+                        "cut_off": found.cut_off,
+                        "shredded": found.shredded,
+                        "orphans": found.orphans,
+                    },
+                )
+
+
+def _call_id(value: bytes) -> str | None:
+    """The call an event is about; None for one that is no event of ours, which is left alone."""
+    try:
+        call_id = json.loads(value)["call_id"]
+    except (ValueError, KeyError, TypeError):
+        log.warning("an event could not be read")
+        return None
+    return call_id if isinstance(call_id, str) else None

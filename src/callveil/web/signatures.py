@@ -1,0 +1,82 @@
+"""Who may push: HMAC-SHA256 over timestamp and body, with keys that can be rotated."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from callveil.config import IngestKey
+from callveil.errors import SignatureError
+
+KEY_HEADER = "X-Callveil-Key"
+TIMESTAMP_HEADER = "X-Callveil-Timestamp"
+SIGNATURE_HEADER = "X-Callveil-Signature"
+
+_TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
+_SIGNATURE = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class Signed:
+    """The signature headers of one request, checked as far as they can be before its body is there.
+
+    Args:
+        headers: Of the request.
+        keys: That are accepted.
+        now: Aware UTC.
+        window_s: How far the timestamp may be off, in seconds.
+
+    Raises:
+        SignatureError: A header is missing or malformed, the key is unknown, or the timestamp is off.
+    """
+
+    def __init__(
+        self, headers: Mapping[str, str], keys: tuple[IngestKey, ...], *, now: datetime, window_s: float
+    ) -> None:
+        key_id = headers.get(KEY_HEADER, "")
+        self._timestamp = headers.get(TIMESTAMP_HEADER, "")
+        self._signature = headers.get(SIGNATURE_HEADER, "")
+        if not (key_id and self._timestamp and self._signature):
+            raise SignatureError(
+                f"headers {KEY_HEADER}, {TIMESTAMP_HEADER} and {SIGNATURE_HEADER} are all needed"
+            )
+        if not _TIMESTAMP.fullmatch(self._timestamp):
+            raise SignatureError(f"{TIMESTAMP_HEADER}: allowed: whole seconds since 1970 (Unix time)")
+        if not _SIGNATURE.fullmatch(self._signature):
+            raise SignatureError(f"{SIGNATURE_HEADER}: allowed: 64 lower-case hex digits")
+        if abs(now.timestamp() - int(self._timestamp)) > window_s:
+            raise SignatureError(f"{TIMESTAMP_HEADER}: is more than {window_s:.0f} s off this server's clock")
+        found = [key for key in keys if hmac.compare_digest(key.key_id.encode(), key_id.encode())]
+        if not found:
+            raise SignatureError(f"{KEY_HEADER}: there is no such key")
+        self._key = found[0]
+
+    @property
+    def actor(self) -> str:
+        """As it stands in the audit chain."""
+        return f"key:{self._key.key_id}"
+
+    def check(self, body_sha256: str) -> None:
+        """Check the signature.
+
+        Args:
+            body_sha256: SHA-256 of the whole body, lower-case hex.
+
+        Raises:
+            SignatureError: It is another one.
+        """
+        expected = sign(self._key.secret, self._timestamp, body_sha256)
+        if not hmac.compare_digest(expected, self._signature):
+            raise SignatureError(f"{SIGNATURE_HEADER}: does not fit timestamp and body")
+
+
+def sign(secret: str, timestamp: str, body_sha256: str) -> str:
+    """Hex HMAC-SHA256 of `timestamp + "." + sha256hex(body)`.
+
+    Args:
+        secret: Of the key.
+        timestamp: Whole seconds since 1970, as text.
+        body_sha256: Lower-case hex.
+    """
+    return hmac.new(secret.encode(), f"{timestamp}.{body_sha256}".encode(), "sha256").hexdigest()
