@@ -192,7 +192,7 @@ class LedgerMachine(RuleBasedStateMachine):
             known is not None
             and known.lease_s <= self.s
             and known.not_before_s <= self.s
-            and (known.state in (S.RECEIVED, S.PROCESSING) or (known.state is S.KEPT and known.arrived))
+            and known.state in (S.RECEIVED, S.PROCESSING, S.KEPT)
         )
         assert (claim is not None) is can
         if claim is None:
@@ -200,7 +200,7 @@ class LedgerMachine(RuleBasedStateMachine):
         known.not_before_s = 0
         if known.state is S.KEPT:
             self.enter(call_id, S.PROCESSING)
-        known.attempts += known.state is S.PROCESSING
+        known.attempts += 1
         known.fence += 1
         known.has_claim, known.lease_s = True, self.s + LEASE_S
         assert (claim.fence, claim.found.state) == (known.fence, known.state)
@@ -243,12 +243,15 @@ class LedgerMachine(RuleBasedStateMachine):
             assert state not in TRANSITIONS[known.state]
             return
         assert self.holds(claim)
-        is_overtaken = known.version != claim.found.consent_version
-        if is_overtaken and state not in (S.FAILED, S.DISCARDED):
-            state, due_s = S.RECEIVED, None
+        is_overtaken = known.version != claim.found.consent_version and state not in (S.FAILED, S.DISCARDED)
+        is_retry = (known.state, state) in ((S.RECEIVED, S.RECEIVED), (S.PROCESSING, S.KEPT))
+        attempts = known.attempts if is_retry or state is not S.KEPT else 0
+        if is_overtaken:
+            state, due_s, attempts = S.RECEIVED, None, 0
         assert got.state is state
         known.hold_s = self.s + 7
         self.enter(call_id, state, due_s if state in (S.RECEIVED, S.KEPT) else None)
+        known.attempts = attempts
         self.n_entries += 1
 
     @rule(call_id=IDS)
