@@ -1,4 +1,4 @@
-"""From hang-up to published: live calls over AudioHook through the whole service, spoken at their own speed."""
+"""From hang-up to published: live calls over AudioHook, through the whole service, at their own speed."""
 
 from __future__ import annotations
 
@@ -83,9 +83,8 @@ async def _all(
     async def one(path: Path) -> dict[str, Any]:
         async with room:
             row = await _call(url, path)
-        tell(
-            f"live: {path.stem}, {row['duration_s']:.0f} s, published {row['published_after_s']} s after hang-up"
-        )
+        waited = row["published_after_s"]
+        tell(f"live: {path.stem}, {row['duration_s']:.0f} s, published {waited} s after hang-up")
         return row
 
     return list(await asyncio.gather(*(one(path) for path in calls)))

@@ -228,8 +228,8 @@ def _live(result: Mapping[str, Any]) -> str:
     ]
     published = sum(row["state"] == "published" for row in live["rows"])
     return (
-        f"{published} of {len(rows)} live calls published, {live['at_once']} at a time; from hang-up to published: "
-        f"median {live['p50_s']:.1f} s, 95th percentile {live['p95_s']:.1f} s.\n\n"
+        f"{published} of {len(rows)} live calls published, {live['at_once']} at a time; from hang-up to"
+        f" published: median {live['p50_s']:.1f} s, 95th percentile {live['p95_s']:.1f} s.\n\n"
         + table(("call", "length", "published after hang-up", "state"), rows)
     )
 

@@ -107,9 +107,8 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
     is_overtaken = row.consent_version != held.found.consent_version and result.state not in _STANDS
     to = CallState.RECEIVED if is_overtaken else result.state
     is_retry = (came_from, to) in _RETRIES and not is_overtaken
-    values: dict[str, Any] = {"attempts": row.attempts if is_retry or to is not CallState.KEPT else 0}
-    if is_overtaken:
-        values["attempts"] = 0
+    begins_anew = to in _RETRIED and not is_retry
+    values: dict[str, Any] = {"attempts": 0 if begins_anew else row.attempts}
     if result.state in _WITH_FACTS:
         values |= {
             "prefix": result.prefix,
