@@ -14,6 +14,10 @@ from callveil.stages.spoken_forms.lexicon import (
     COURTESY,
     FILLERS,
     FUNCTION_WORDS,
+    SCALES,
+    TEENS,
+    TENS,
+    UNITS,
     words,
 )
 from callveil.vocabulary.pii import Entity, Finding
@@ -25,6 +29,9 @@ _MOST_MISSING_S = 1.5
 _REPEAT_MIN_CHARS = 3
 _SIMILAR = 0.72
 _SIMILAR_MIN_CHARS = 6
+_MISHEARD_MIN_CHARS = 5
+_NUMBERS = frozenset([*UNITS, *TEENS, *TENS, *SCALES])
+_MOST_MISHEARD = 3
 _MOST_SPREAD = 4
 _UNSURE = 0.6
 _UNSURE_COMPOUND = 0.8
@@ -210,6 +217,7 @@ def _repeats(dialogue: Dialogue, found: Sequence[Candidate]) -> Iterator[Candida
     for stream in dialogue.streams:
         yield from _repeated_runs(stream, covered[stream.number], values.chars)
         yield from _repeated_words(stream, covered[stream.number], values.words)
+        yield from _misheard_words(stream, covered[stream.number], values.words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -316,3 +324,23 @@ def _repeated_words(stream: Stream, covered: set[int], values: Mapping[str, Enti
                 score=REPEAT_SCORE,
                 detector="repeat",
             )
+
+
+def _misheard_words(stream: Stream, covered: set[int], values: Mapping[str, Entity]) -> Iterator[Candidate]:
+    """Unsure words that together sound like a found value: "star vross" for "Stavros"."""
+    known = {word: kind for word, kind in values.items() if len(word) >= _MISHEARD_MIN_CHARS}
+    for start in range(len(stream.tokens)):
+        for stop in range(start + 1, min(start + _MOST_MISHEARD, len(stream.tokens)) + 1):
+            last = stream.tokens[stop - 1]
+            if stop - 1 in covered or not last.text.isalpha() or last.text in _NUMBERS:
+                break
+            heard = stream.tokens[start:stop]
+            joined = "".join(token.text for token in heard)
+            unsure = any(token.probability < _UNSURE for token in heard)
+            if unsure and len(joined) >= _MISHEARD_MIN_CHARS:
+                kind = next((kind for word, kind in known.items() if sounds_alike(joined, word)), None)
+                if kind is not None:
+                    place = Place(stream=stream.number, tokens=range(start, stop))
+                    yield Candidate(place=place, entity=kind, score=REPEAT_SCORE, detector="repeat")
+            if last.trail:
+                break
