@@ -168,7 +168,8 @@ def _lost_name(stream: Stream, start: int) -> range | None:
     """A few words that the recogniser was lost at and that end a clause: "thanks, vice,"."""
     for stop in range(start + 1, min(start + _MAX_LOST, len(stream.tokens)) + 1):
         token = stream.tokens[stop - 1]
-        if token.text in COURTESY | _NUMBERS or not token.text.isalpha():
+        courteous = token.text in COURTESY and token.probability >= _UNSURE
+        if courteous or token.text in _NUMBERS or not token.text.isalpha():
             return None
         if token.trail:
             return _doubtful(stream, range(start, stop))
