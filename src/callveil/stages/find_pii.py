@@ -336,7 +336,7 @@ def _misheard_words(stream: Stream, covered: set[int], values: Mapping[str, Enti
                 break
             heard = stream.tokens[start:stop]
             joined = "".join(token.text for token in heard)
-            unsure = any(token.probability < _UNSURE for token in heard)
+            unsure = any(token.probability < _UNSURE and token.text not in _NO_NAME for token in heard)
             if unsure and len(joined) >= _MISHEARD_MIN_CHARS:
                 kind = next((kind for word, kind in known.items() if sounds_alike(joined, word)), None)
                 if kind is not None:

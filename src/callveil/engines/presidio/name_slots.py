@@ -13,6 +13,7 @@ from typing import Final
 
 from callveil.engines.presidio.base import garbled, has_content
 from callveil.stages.speaker_stream import Stream
+from callveil.stages.spoken_forms import Token
 from callveil.stages.spoken_forms.lexicon import COURTESY, FILLERS, SCALES, TEENS, TENS, UNITS, words
 
 NOT_NAMES: Final = words(
@@ -86,11 +87,16 @@ def capitals_from(stream: Stream, start: int) -> range | None:
     return range(start, stop) if stop > start else None
 
 
+def not_name(token: Token) -> bool:
+    """True for days, months and brands, in the plural too."""
+    return token.text in NOT_NAMES or token.text.removesuffix("s") in NOT_NAMES
+
+
 def _may_be_name(stream: Stream, at: int) -> bool:
-    return has_content(stream, at) and stream.tokens[at].text not in NOT_NAMES
+    return has_content(stream, at) and not not_name(stream.tokens[at])
 
 
-def _heard_at(stream: Stream, start: int) -> range | None:
+def heard_at(stream: Stream, start: int) -> range | None:
     """What was heard where a name begins, up to a clear small word, a pause or the end of the clause."""
     stop = start
     while stop < min(start + _MAX_NAME, len(stream.tokens)):
@@ -107,7 +113,7 @@ def _heard_at(stream: Stream, start: int) -> range | None:
     return range(start, stop) if stop > start and not in_run else None
 
 
-def _doubtful(stream: Stream, heard: range | None) -> range | None:
+def doubtful(stream: Stream, heard: range | None) -> range | None:
     """Words that may stand for a name where one is only likely: unsure ones, and not only small ones."""
     if heard is None or not garbled(stream, heard):
         return None
@@ -133,9 +139,9 @@ def _titled(stream: Stream, at: int) -> range | None:
     if following or at + 1 >= len(stream.tokens) or stream.tokens[at].trail.startswith(","):
         return following
     if stream.tokens[at].text in _CIVIL_TITLES:
-        rest = _heard_at(stream, at + 2)
+        rest = heard_at(stream, at + 2)
         return range(at + 1, rest.stop if rest else at + 2)
-    return _doubtful(stream, _heard_at(stream, at + 1))
+    return doubtful(stream, heard_at(stream, at + 1))
 
 
 def _introduced(stream: Stream, index: int) -> Iterator[tuple[range, float]]:
@@ -146,8 +152,8 @@ def _introduced(stream: Stream, index: int) -> Iterator[tuple[range, float]]:
             continue
         following = capitals_from(stream, start)
         if following is None:
-            heard = _heard_at(stream, start)
-            likely = _doubtful(stream, heard) or _signed_off(stream, start)
+            heard = heard_at(stream, start)
+            likely = doubtful(stream, heard) or _signed_off(stream, start)
             following = heard if phrase in _CERTAIN else likely
         if following:
             yield following, 0.8 if phrase in _SURE else 0.5
@@ -172,7 +178,7 @@ def _lost_name(stream: Stream, start: int) -> range | None:
         if courteous or token.text in _NUMBERS or not token.text.isalpha():
             return None
         if token.trail:
-            return _doubtful(stream, range(start, stop))
+            return doubtful(stream, range(start, stop))
     return None
 
 
@@ -196,13 +202,13 @@ def _related(stream: Stream, at: int) -> range | None:
     if token.trail:
         inside = name.trail and has_content(stream, at + 1) and name.text.isalpha()
         return range(at + 1, at + 2) if inside else None
-    heard = _heard_at(stream, at + 1)
+    heard = heard_at(stream, at + 1)
     if heard is None:
         return None
     before_verb = heard.stop < len(stream.tokens) and stream.tokens[heard.stop].text in _AUXILIARIES
     mine = any(before.text in _POSSESSIVES for before in stream.tokens[max(0, at - 2) : at])
     noun = mine and not _VERB_ENDING.search(name.text) and name.probability < _CLEAR
-    return heard if before_verb or noun else _doubtful(stream, heard)
+    return heard if before_verb or noun else doubtful(stream, heard)
 
 
 def _closes(stream: Stream, tokens: range) -> bool:
