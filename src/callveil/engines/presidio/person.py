@@ -20,6 +20,7 @@ from callveil.engines.presidio.base import (
     has_content,
     sentences,
     short_answer,
+    suspect,
     widen,
 )
 from callveil.engines.presidio.name_slots import NOT_NAMES, name_slots
@@ -107,7 +108,7 @@ class PersonRecognizer(DialogueRecognizer):
         if chunks and short is not None and not _written_whole(stream, chunks):
             yield Hit(place=Place(stream=stream.number, tokens=short), score=EXPECTED)
         elif garbled(stream, sentence) and len(sentence) <= _MAX_GARBLED:
-            yield Hit(place=Place(stream=stream.number, tokens=sentence), score=EXPECTED)
+            yield Hit(place=Place(stream=stream.number, tokens=suspect(stream, sentence)), score=EXPECTED)
 
     def _answer(self, stream: Stream, place: Place) -> Iterator[Hit]:
         """The first chunk with content, and further ones in capitals."""
