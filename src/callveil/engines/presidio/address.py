@@ -45,6 +45,10 @@ _READ_BACK_S = 60.0
 _MOST_CONFIRMED = 12
 _LONGEST_TOWN = 5
 _UNSURE = 0.6
+_LONG_ANSWER = 7
+_CLAUSE_WORDS = words(
+    "i i'm i've we we're we've he he's she she's it it's they they're you you're is are was that's um uh"
+)
 
 
 class AddressRecognizer(DialogueRecognizer):
@@ -114,9 +118,24 @@ class AddressRecognizer(DialogueRecognizer):
             short = short_answer(stream, sentence)
             if short is not None and number == 0:
                 tokens = range(min(tokens.start, short.start), max(tokens.stop, short.stop))
+            if len(tokens) > _LONG_ANSWER:
+                tokens = _from_evidence(stream, tokens)
             if tokens.start > sentence.start and stream.tokens[tokens.start - 1].text == "the":
                 tokens = range(tokens.start - 1, tokens.stop)
             yield Hit(place=Place(stream=stream.number, tokens=tokens), score=EXPECTED)
+
+
+def _from_evidence(stream: Stream, tokens: range) -> range:
+    """A long answer without the clauses before the address: "nobody's hurt, um, I'm at two Mill Lane"."""
+    start = tokens.start
+    for at in tokens:
+        token = stream.tokens[at]
+        named = token.capital and at > stream.sentence(at).start and has_content(stream, at)
+        if named or token.probability < _UNSURE or token.text in STREETS | UNITS_OF or _is_number(stream, at):
+            break
+        if token.text in _CLAUSE_WORDS:
+            start = at + 1
+    return range(start, tokens.stop) if start < tokens.stop else tokens
 
 
 def _confirmed(stream: Stream) -> Iterator[Hit]:

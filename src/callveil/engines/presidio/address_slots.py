@@ -62,7 +62,8 @@ def _place_at(stream: Stream, start: int, *, sure: bool) -> Iterator[range]:
     stop = tail(stream, start)
     runs = [run for run in stream.runs if start <= run.tokens.start < stop]
     if stop == start:
-        if heard := doubtful(stream, heard_at(stream, start)):
+        heard = doubtful(stream, heard_at(stream, start))
+        if heard and stream.tokens[start].probability < _DOUBTFUL:
             yield heard
         return
     in_runs = {index for run in runs for index in run.tokens}

@@ -40,6 +40,8 @@ _COMPANY_WORDS = words(
 _MAX_CHUNK = 6
 _MAX_CHUNKS = 4
 _MAX_GARBLED = 10
+_CLEAR_WORDS = 5
+_CLEAR = 0.8
 _LONGEST_SPELLING = 40
 
 
@@ -101,7 +103,8 @@ class PersonRecognizer(DialogueRecognizer):
         if runs:
             first = min([runs[0].tokens.start, *(chunk.start for chunk in chunks)])
             last = max([runs[-1].tokens.stop, *(chunk.stop for chunk in chunks)])
-            if last - first <= _LONGEST_SPELLING:
+            joined = not _clear_words_before(stream, runs[0].tokens.start, sentence)
+            if last - first <= _LONGEST_SPELLING and joined:
                 tokens = widen(stream, range(first, min(last, sentence.stop)), sentence)
                 yield Hit(place=Place(stream=stream.number, tokens=tokens), score=EXPECTED)
         short = short_answer(stream, sentence)
@@ -131,6 +134,16 @@ class PersonRecognizer(DialogueRecognizer):
                 yield Hit(place=Place(stream=stream.number, tokens=chunk), score=score)
                 if found >= _MAX_CHUNKS:
                     return
+
+
+def _clear_words_before(stream: Stream, at: int, sentence: range) -> bool:
+    """Several clear words before a spelling: it is none of the name's, "and I've just moved up from G"."""
+    start = max(sentence.start, at - _CLEAR_WORDS)
+    return at - start == _CLEAR_WORDS and all(
+        stream.tokens[index].probability >= _CLEAR and not stream.tokens[index].capital
+        for index in range(start, at)
+        if stream.tokens[index].text not in {"i", "i'm", "i've"}
+    )
 
 
 def _written_whole(stream: Stream, chunks: Sequence[range]) -> bool:
