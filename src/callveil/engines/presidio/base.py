@@ -186,7 +186,8 @@ class NumberRecognizer(DialogueRecognizer):
             ):
                 return 0.0
             return self.alone(run)
-        if run.leans and (not fits or len(run.text) <= _CLOCK_DIGITS):
+        leans = run.leans and not (fits and self._cued(dialogue, stream, run, within=0))  # "valid until"
+        if leans and (not fits or len(run.text) <= _CLOCK_DIGITS):
             return 0.0
         if run.natural and not fits and len(run.digits) <= _CLOCK_DIGITS:
             return 0.0
@@ -201,13 +202,17 @@ class NumberRecognizer(DialogueRecognizer):
         """
         if not run.signed or not self.fits(run):
             return False
-        cued = any(
+        cued = self._cued(dialogue, stream, run, within=1)
+        return (cued and len(run.digits) <= _CLOCK_DIGITS) or len(run.digits) >= _NO_AMOUNT_DIGITS
+
+    def _cued(self, dialogue: Dialogue, stream: Stream, run: Run, *, within: int) -> bool:
+        """The speaker names this kind right before the run, at most some words away."""
+        return any(
             cue.kind == self.entity.value
             and cue.stream == stream.number
-            and 0 <= run.tokens.start - cue.tokens.stop <= 1
+            and 0 <= run.tokens.start - cue.tokens.stop <= within
             for cue in dialogue.cues
         )
-        return (cued and len(run.digits) <= _CLOCK_DIGITS) or len(run.digits) >= _NO_AMOUNT_DIGITS
 
     @abstractmethod
     def fits(self, run: Run) -> bool:
