@@ -30,6 +30,7 @@ _MOST_MISSING_S = 1.5
 _REPEAT_MIN_CHARS = 3
 _SIMILAR = 0.72
 _SIMILAR_MIN_CHARS = 6
+_LONGEST_LEAD = 2
 _MISHEARD_MIN_CHARS = 5
 _NUMBERS = frozenset([*UNITS, *TEENS, *TENS, *SCALES])
 _MOST_MISHEARD = 3
@@ -124,7 +125,9 @@ def _without_lead(dialogue: Dialogue, candidate: Candidate) -> Place:
         if cue.stream != stream.number or cue.kind in {RESET, KEEP} or not inside or cue.tokens.stop <= start:
             continue
         before = range(start, cue.tokens.start)
-        if any(at in values or stream.tokens[at].probability < _UNSURE for at in before):
+        if len(before) > _LONGEST_LEAD or any(
+            at in values or stream.tokens[at].probability < _UNSURE for at in before
+        ):
             break
         after = cue.tokens.stop
         while after < place.tokens.stop - 1 and stream.tokens[after].text in _PRESENTS:
