@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,6 +134,10 @@ class _Scribe:
             yield _replaced(word, text)
 
 
+def _say(text: str = "") -> None:
+    sys.stdout.write(f"{text}\n")
+
+
 def _replaced(word: Word, text: str) -> Word:
     return Word(
         text=text,
@@ -206,7 +211,7 @@ def _print_leaks(dialogues: dict[str, Dialogue], score: SpanScore) -> None:
         dialogue = dialogues[leak.call_id]
         before = _said(dialogue, leak.channel, leak.start_s - 2.5, leak.start_s)
         inside = _said(dialogue, leak.channel, leak.start_s, leak.end_s)
-        print(f"LEAK {leak.call_id} {leak.entity} {leak.covered:.2f}: {before} [{inside}]")
+        _say(f"LEAK {leak.call_id} {leak.entity} {leak.covered:.2f}: {before} [{inside}]")
 
 
 def _print_over(dialogues: dict[str, Dialogue], found: dict[str, tuple[Finding, ...]]) -> None:
@@ -224,7 +229,7 @@ def _print_over(dialogues: dict[str, Dialogue], found: dict[str, tuple[Finding, 
             )
             if finding.end_s - finding.start_s - inside > _WORD_S * 0.8:
                 said = _said(dialogue, finding.channel, finding.start_s, finding.end_s)
-                print(f"OVER {call_id} {finding.entity} {finding.detector} {finding.score}: {said}")
+                _say(f"OVER {call_id} {finding.entity} {finding.detector} {finding.score}: {said}")
 
 
 def main() -> None:
@@ -248,11 +253,11 @@ def main() -> None:
     if args.over:
         _print_over(dialogues, found)
     for kind, recall in score.by_entity.items():
-        print(f"{kind.value:20} {recall.caught}/{recall.spans}")
+        _say(f"{kind.value:20} {recall.caught}/{recall.spans}")
     hits, look_alikes = sum(score.benign_hits.values()), sum(score.benign.values())
-    print(f"caught {score.total.caught}/{score.total.spans}, look-alikes masked {hits}/{look_alikes}")
-    print(f"over-masking {score.over_masking:.3f}, beyond one word {score.over_masking_beyond_collar:.3f}")
-    print({kind: number for kind, number in score.benign_hits.items() if number})
+    _say(f"caught {score.total.caught}/{score.total.spans}, look-alikes masked {hits}/{look_alikes}")
+    _say(f"over-masking {score.over_masking:.3f}, beyond one word {score.over_masking_beyond_collar:.3f}")
+    _say({kind: number for kind, number in score.benign_hits.items() if number})
 
 
 if __name__ == "__main__":

@@ -93,7 +93,11 @@ def test_a_value_is_found_wherever_it_is_said_again(script, value, entity, every
     [
         ("C: my card number is 4111 1111", "my card number is 4111 1111", "4111 1111"),
         ("C: the card number 4111 1111", "the card number 4111 1111", "4111 1111"),
-        ("C: the old mill lane card number 4111", "old mill lane card number 4111", "old mill lane card number 4111"),
+        (
+            "C: the old mill lane card number 4111",
+            "old mill lane card number 4111",
+            "old mill lane card number 4111",
+        ),
         ("C: ~card ~number 4111 1111", "4111 1111", "4111 1111"),
         ("C: ~carp ~lumber 4111 1111", "4111 1111", "carp lumber 4111 1111"),
         ("C: 4111 my card number is 1111", "4111 my card number is 1111", "4111 my card number is 1111"),
