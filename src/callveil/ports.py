@@ -367,8 +367,9 @@ class Ledger(Protocol):
 
         A new answer for a purpose takes the place of earlier ones for the same purpose and party; one for all
         parties takes the place of all for that purpose. The history keeps every answer. RECEIVED, HELD, KEPT,
-        PUBLISHED and QUARANTINED calls become RECEIVED, to be decided anew; one that is PROCESSING stays so,
-        and `settle` sends it back; FAILED and DISCARDED ones only note it.
+        PUBLISHED, QUARANTINED and FAILED calls become RECEIVED, to be decided anew: the audio of a FAILED
+        one is still there, and must go with a denial. One that is PROCESSING stays so, and `settle` sends it back;
+        a DISCARDED one only notes it.
 
         Raises:
             NotFoundError: No such call.
@@ -414,7 +415,7 @@ class Ledger(Protocol):
         """Write down what came of the work, and give the claim back.
 
         When answers came in since the claim was made, the facts are noted but the state becomes RECEIVED,
-        whatever `result` says (only a FAILED or DISCARDED one stands).
+        whatever `result` says (only a DISCARDED one stands).
 
         Raises:
             LeaseLostError: The claim is outdated; nothing has changed.

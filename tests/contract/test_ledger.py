@@ -265,7 +265,7 @@ def test_new_answers_send_a_call_back(ledger, new_call, state):
     drain(ledger)
     before = ledger.get("c-1")
     got = ledger.record_consent("c-1", [DENIED], actor="key:a", now=later(1))
-    stays = state in (S.PROCESSING, S.FAILED, S.DISCARDED)
+    stays = state in (S.PROCESSING, S.DISCARDED)
     assert got.state is (state if stays else S.RECEIVED)
     assert drain(ledger, later(1)) == ([] if stays else [(Topic.RECEIVED, "c-1")])
     assert got.consent_version == before.consent_version + 1
@@ -390,9 +390,9 @@ def test_answers_that_come_in_meanwhile_count(ledger, new_call, came_from, to):
     drain(ledger, later(1))
     result = settlement(to, prefix="calls/2026/11/23/c-1/", masked_s={"PERSON": 1.5}, not_before=later(900))
     got = ledger.settle(claim, result, now=later(2))
-    assert got.state is (to if to in (S.FAILED, S.DISCARDED) else S.RECEIVED)
+    assert got.state is (to if to is S.DISCARDED else S.RECEIVED)
     assert (got.prefix, got.masked_s) == ("calls/2026/11/23/c-1/", {"PERSON": 1.5})
-    owed = {S.FAILED: [(Topic.DEAD, "c-1")], S.DISCARDED: []}.get(to, [(Topic.RECEIVED, "c-1")])
+    owed = [] if to is S.DISCARDED else [(Topic.RECEIVED, "c-1")]
     assert drain(ledger, later(2)) == owed
     if got.state is S.RECEIVED:
         again = ledger.claim("c-1", owner="w", lease_s=60, now=later(2))

@@ -150,7 +150,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert got.call.consent == (record,)
         self.n_entries += 1
         known.version += 1
-        if known.state not in (S.PROCESSING, S.FAILED, S.DISCARDED):
+        if known.state not in (S.PROCESSING, S.DISCARDED):
             lease = known.has_claim, known.lease_s
             self.enter(call_id, S.RECEIVED)
             known.has_claim, known.lease_s = lease
@@ -224,7 +224,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         assert self.holds(claim)
         is_overtaken = known.version != claim.found.consent_version
-        if is_overtaken and state not in (S.FAILED, S.DISCARDED):
+        if is_overtaken and state is not S.DISCARDED:
             state, due_s = S.RECEIVED, None
         assert got.state is state
         known.hold_s = self.s + 7

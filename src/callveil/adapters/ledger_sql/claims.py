@@ -18,7 +18,7 @@ from callveil.adapters.ledger_sql.tables import attempts, calls
 from callveil.errors import LeaseLostError, NotFoundError, RefusedError
 from callveil.vocabulary.ledger import TRANSITIONS, CallState, Claim, LedgerCall, Settlement
 
-_STANDS = frozenset({CallState.FAILED, CallState.DISCARDED})
+_STANDS = frozenset({CallState.DISCARDED})
 """What answers that come in while somebody works do not undo."""
 
 _ENTERED = {
