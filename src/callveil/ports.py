@@ -368,8 +368,8 @@ class Ledger(Protocol):
         A new answer for a purpose takes the place of earlier ones for the same purpose and party; one for all
         parties takes the place of all for that purpose. The history keeps every answer. RECEIVED, HELD, KEPT,
         PUBLISHED, QUARANTINED and FAILED calls become RECEIVED, to be decided anew: the audio of a FAILED
-        one is still there, and must go with a denial. One that is PROCESSING stays so, and `settle` sends it back;
-        a DISCARDED one only notes it.
+        one is still there, and must go with a denial. One that is PROCESSING stays so, and `settle` sends it
+        back; a DISCARDED one only notes it.
 
         Raises:
             NotFoundError: No such call.
