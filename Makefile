@@ -28,8 +28,9 @@ check: $(STAMP)                ## lint, types, import contract, fast tests
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -q -m 'not models and not s3 and not slow' tests/unit
 
-test: setup check              ## everything, with real models and a real S3 server
+test: setup check              ## everything, with real models, a real S3 server and a real PostgreSQL
 	deploy/test-s3/install.sh
+	deploy/test-postgresql/install.sh
 	$(BIN)/pytest -q
 
 bench: setup                   ## measure, write benchmarks/*.json and BENCHMARKS.md

@@ -24,6 +24,7 @@ from callveil.vocabulary.ledger import (
     NewCall,
     Settlement,
 )
+from callveil.vocabulary.original import SealedKey, SealedOriginal
 from callveil.vocabulary.pii import Finding
 from callveil.vocabulary.recording import PublishedPart
 from callveil.vocabulary.transcript import SpeakerSegment, Transcription, Turn
@@ -322,9 +323,12 @@ class Ledger(Protocol):
         Returns:
             The call, and True when it is new. False when the same call is there already: the same id and
             content, or the same idempotency key and content; its landing token then differs from `new`'s.
+            Asked again with the same landing token it says True again, for that audio is the call's.
 
         Raises:
-            RefusedError: The id, or the idempotency key, stands for another content or another call.
+            RefusedError: The id, or the idempotency key, stands for another content or another call. A live
+                call is refused wherever one of its id or key is there, and so is a recording while a live
+                call of its id still arrives.
         """
 
     def heartbeat(self, call_ids: Sequence[str], *, now: datetime) -> None:
@@ -340,7 +344,13 @@ class Ledger(Protocol):
         actor: str,
         now: datetime,
     ) -> None:
-        """All of a live call is there. Its state stays; a second time changes nothing."""
+        """All of a live call is there. A second time changes nothing.
+
+        Its state stays; when that is RECEIVED or KEPT, its event is owed again.
+
+        Raises:
+            NotFoundError: No such call.
+        """
 
     def get(self, call_id: str) -> LedgerCall:
         """One call.
@@ -369,7 +379,8 @@ class Ledger(Protocol):
         parties takes the place of all for that purpose. The history keeps every answer. RECEIVED, HELD, KEPT,
         PUBLISHED, QUARANTINED and FAILED calls become RECEIVED, to be decided anew: the audio of a FAILED
         one is still there, and must go with a denial. One that is PROCESSING stays so, and `settle` sends it
-        back; a DISCARDED one only notes it.
+        back; a DISCARDED one only notes it. Answers that come together stand together: a grant and its
+        withdrawal at a second of the call do not take each other's place. No answers change nothing.
 
         Raises:
             NotFoundError: No such call.
@@ -406,10 +417,16 @@ class Ledger(Protocol):
         Returns:
             None when there is nothing to do now: another state, another owner, too early for a retry, or no
             such call. In `found` the state is RECEIVED or PROCESSING, and `attempts` counts this one.
+
+        Raises:
+            ValueError: `lease_s` is not positive.
         """
 
     def renew(self, claim: Claim, *, lease_s: float, now: datetime) -> Claim | None:
-        """Prolong a lease; None when it was lost, and then the work must stop."""
+        """Prolong a lease; None when it was lost, and then the work must stop.
+
+        A lease that has ended is not lost before somebody else claims the call or `reemit` takes it back.
+        """
 
     def settle(self, claim: Claim, result: Settlement, *, now: datetime) -> LedgerCall:
         """Write down what came of the work, and give the claim back.
@@ -419,7 +436,7 @@ class Ledger(Protocol):
 
         Raises:
             LeaseLostError: The claim is outdated; nothing has changed.
-            ValueError: `TRANSITIONS` does not allow it.
+            ValueError: `TRANSITIONS` does not allow it, or HELD without `hold_until`.
         """
 
     def release(self, owner: str, *, now: datetime) -> int:
@@ -437,7 +454,14 @@ class Ledger(Protocol):
         """
 
     def take_events(self, *, owner: str, limit: int, lease_s: float, now: datetime) -> tuple[Event, ...]:
-        """Events that are due and not sent, oldest first; no other owner gets them while the lease lasts."""
+        """Events that are due and not sent, oldest first; nobody gets them again while the lease lasts.
+
+        Args:
+            owner: The sender.
+            limit: 1 to 1000.
+            lease_s: More than 0.
+            now: Aware UTC.
+        """
 
     def mark_sent(self, event_ids: Sequence[str], *, now: datetime) -> None:
         """These have reached the broker."""
@@ -447,17 +471,21 @@ class Ledger(Protocol):
 
         A HELD call past its deadline becomes RECEIVED. A PROCESSING call whose lease has ended becomes KEPT.
         A RECEIVED or KEPT call without a running lease whose last event was sent more than `grace_s` ago (and
-        whose retry is due) owes it again.
+        whose retry is due) owes it again, as a new event, unless it still arrives.
         """
 
     def silent_arrivals(self, *, silent_s: float, now: datetime) -> tuple[LedgerCall, ...]:
         """Calls that still arrive and had no heartbeat for so long: their receiver is gone."""
 
     def to_shred(self, *, limit: int) -> tuple[LedgerCall, ...]:
-        """PUBLISHED and DISCARDED calls whose audio still lies in the landing."""
+        """PUBLISHED and DISCARDED calls that have arrived and whose audio still lies in the landing."""
 
     def shredded(self, call_id: str, *, actor: str, now: datetime) -> None:
-        """The call's audio is gone from the landing."""
+        """The call's audio is gone from the landing; a second time changes nothing.
+
+        Raises:
+            NotFoundError: No such call.
+        """
 
     def known_landings(self, tokens: Sequence[str]) -> frozenset[str]:
         """Which of these landing tokens belong to a call."""
@@ -477,7 +505,11 @@ class Ledger(Protocol):
         """Entries of the audit chain after a number, in order."""
 
     def check_audit(self) -> int | None:
-        """Compute the whole chain again: None when it holds, else the number of the first broken entry."""
+        """Compute the whole chain again, in little memory, whatever its length.
+
+        Returns:
+            None when it holds, else the number of the first entry that was changed or is missing.
+        """
 
     def counts(self, *, now: datetime) -> LedgerCounts:
         """The ledger in numbers."""
@@ -563,6 +595,9 @@ class LandingWriter(Protocol):
             LandingError: As for `write`.
         """
 
+    def leave_open(self) -> None:
+        """Stop writing and neither finish nor shred: what was flushed is for `Landing.finish_partial`."""
+
     def finish(self) -> Landed:
         """Close the recording; when this returns, it survives a power cut.
 
@@ -636,6 +671,9 @@ class Landing(Protocol):
     def tokens(self, older_than: datetime) -> Iterator[str]:
         """Recordings that nobody has written to since then, sorted; half-shredded leftovers among them.
 
+        One whose writer lives is not among them, however long it has stood still: a clock may jump, and a
+        machine may sleep. A writer lives until its with block is left.
+
         Args:
             older_than: Aware UTC.
         """
@@ -649,4 +687,51 @@ class Landing(Protocol):
         Raises:
             ConfigError: An earlier key is not there; those before are done.
             TamperedError: A data key is not what was written; those before are done.
+        """
+
+
+class OriginalStore(Protocol):
+    """Where the originals of published calls lie, sealed. It takes `SealedOriginal` only.
+
+    No Object Lock: originals are kept no longer than they may be, and erasure must always reach them. Every
+    method raises `StoreError` when the store fails and `MetadataError` for a call id that cannot be a key.
+    """
+
+    def put(self, sealed: SealedOriginal) -> None:
+        """Store an original in the place of an earlier one of its call; a crash leaves the old or the new.
+
+        Raises:
+            TypeError: It is something else.
+        """
+
+    def key(self, call_id: str) -> SealedKey:
+        """What opens the original of a call.
+
+        Raises:
+            NotFoundError: There is none.
+            TamperedError: It is not what was written.
+        """
+
+    def replace_key(self, call_id: str, key: SealedKey) -> None:
+        """Store the same key, wrapped anew.
+
+        Raises:
+            NotFoundError: There is no original of that call, or another one now.
+        """
+
+    def read(self, call_id: str, key: SealedKey) -> Iterator[bytes]:
+        """The encrypted original.
+
+        Raises:
+            NotFoundError: It is not there (any more).
+        """
+
+    def call_ids(self) -> Iterator[str]:
+        """Calls with an original, sorted."""
+
+    def delete(self, call_id: str) -> bool:
+        """Delete the original of a call and all that is left of earlier ones, keys first.
+
+        Returns:
+            True when there was anything.
         """

@@ -220,6 +220,20 @@ def _kind(recall: Mapping[str, Any] | None) -> str:
     return f"{recall['caught']} of {recall['spans']}" if recall else "none there"
 
 
+def _live(result: Mapping[str, Any]) -> str:
+    live = result["results"]
+    rows = [
+        (row["call"], f"{row['duration_s']:.0f} s", f"{row['published_after_s']:.1f} s", row["state"])
+        for row in sorted(live["rows"], key=lambda row: float(row["duration_s"]))
+    ]
+    published = sum(row["state"] == "published" for row in live["rows"])
+    return (
+        f"{published} of {len(rows)} live calls published, {live['at_once']} at a time; from hang-up to"
+        f" published: median {live['p50_s']:.1f} s, 95th percentile {live['p95_s']:.1f} s.\n\n"
+        + table(("call", "length", "published after hang-up", "state"), rows)
+    )
+
+
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "speed": _speed,
     "growth": _growth,
@@ -227,4 +241,5 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "real": _quality,
     "conditions": conditions_tables,
     "ablation": ablation_table,
+    "live": _live,
 }

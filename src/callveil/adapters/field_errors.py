@@ -63,8 +63,10 @@ def closest_field(name: str, allowed: list[str]) -> str | None:
 def _line(detail: ErrorDetails, model: type[BaseModel], show_names: bool) -> str:
     parts = [part for part in detail["loc"] if not str(part).startswith("<")]
     if detail["type"] == "extra_forbidden":
-        path = ".".join(str(part) for part in parts[:-1])
-        return f"{path}: {_unknown(str(parts[-1]), model, parts[:-1], show_names)}".removeprefix(": ")
+        # The unknown name is no tag of a union, even when it looks like one.
+        name, parents = str(detail["loc"][-1]), parts[:-1] if parts[-1:] == [detail["loc"][-1]] else parts
+        path = ".".join(str(part) for part in parents)
+        return f"{path}: {_unknown(name, model, parents, show_names)}".removeprefix(": ")
     path = ".".join(str(part) for part in parts) or "document"
     allowed = _description(model, parts)
     hint = f"; allowed: {allowed}" if allowed else ""

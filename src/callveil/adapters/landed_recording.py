@@ -51,9 +51,9 @@ def open_landed(landing: Landing, token: str, limits: AudioLimits, name: str) ->
 class RawEncoding(StrEnum):
     """How samples of a live call come in, without a container."""
 
-    MU_LAW = "mu-law"
+    MU_LAW = "ulaw"
     """ITU-T G.711, 8 bits."""
-    PCM_16 = "pcm-16"
+    PCM_16 = "pcm_s16le"
     """Signed, 16 bits, little-endian."""
 
     @property

@@ -35,7 +35,14 @@ from callveil.adapters.landing_format import (
     new_header,
     read_records,
 )
-from callveil.adapters.local_files import locked, make_folders, sync_folder
+from callveil.adapters.local_files import (
+    locked,
+    make_folders,
+    overwrite,
+    overwrite_and_unlink,
+    sync_folder,
+    write_all,
+)
 from callveil.errors import LandingError, NotFoundError, TamperedError
 from callveil.ports import KeyWrapper, Landed
 
@@ -120,7 +127,7 @@ class LandingFolder:
                 last = Sealer(key, header, number=records.number).seal(b"", End.RECOVERED)
                 os.ftruncate(file, records.position)
                 os.lseek(file, 0, os.SEEK_END)
-                _write_all(file, last if records.header else header + last)
+                write_all(file, last if records.header else header + last)
                 os.fsync(file)
             _check_there(file)
         return Landed(token=token, sha256=digest.hexdigest(), n_bytes=n_bytes)
@@ -134,6 +141,9 @@ class LandingFolder:
 
     def tokens(self, older_than: datetime) -> Iterator[str]:
         """See `Landing.tokens`."""
+        yield from (token for token in self._tokens(older_than) if not self._is_being_written(token))
+
+    def _tokens(self, older_than: datetime) -> list[str]:
         latest: dict[str, float] = {}
         with _io_errors("the recordings cannot be listed"), suppress(FileNotFoundError):
             for entry in os.scandir(self._root):
@@ -144,12 +154,25 @@ class LandingFolder:
                         if entry.name.endswith(".audio") or match[1] not in latest:
                             latest[match[1]] = changed_at
         limit = older_than.astimezone(UTC).timestamp()
-        yield from sorted(token for token, changed_at in latest.items() if changed_at < limit)
+        return sorted(token for token, changed_at in latest.items() if changed_at < limit)
+
+    def _is_being_written(self, token: str) -> bool:
+        try:
+            file = os.open(self._audio(token), os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(file)
+        return False
 
     def rewrap(self) -> int:
         """See `Landing.rewrap`."""
         n_wrapped = 0
-        for token in list(self.tokens(datetime.max.replace(tzinfo=UTC))):
+        for token in self._tokens(datetime.max.replace(tzinfo=UTC)):
             with _io_errors("the keys cannot be wrapped anew"), locked(self._root / ".lock"):
                 n_wrapped += self._rewrap(token)
         return n_wrapped
@@ -165,11 +188,11 @@ class LandingFolder:
             if key_id == self._wrapper.key_id:
                 return False
             content = _key_file(self._wrapper, self._wrapper.unwrap(key_id, wrapped))
-            _overwrite_and_unlink(draft)
+            overwrite_and_unlink(draft)
             _write_new(draft, content)
             draft.rename(self._key(token))
             sync_folder(self._root)
-            _overwrite(earlier)
+            overwrite(earlier)
         finally:
             os.close(earlier)
         return True
@@ -177,8 +200,8 @@ class LandingFolder:
     def _erase(self, token: str) -> bool:
         with locked(self._root / ".lock"):
             # A process that died while wrapping anew may have left this very key there.
-            _overwrite_and_unlink(self._root / ".draft")
-            had_key = _overwrite_and_unlink(self._key(token))
+            overwrite_and_unlink(self._root / ".draft")
+            had_key = overwrite_and_unlink(self._key(token))
             try:
                 self._audio(token).unlink()
             except FileNotFoundError:
@@ -268,6 +291,13 @@ class FolderWriter:
         if self._waiting:
             self._seal(len(self._waiting), End.NO)
 
+    def leave_open(self) -> None:
+        """See `LandingWriter.leave_open`."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+            self._waiting.clear()
+
     def finish(self) -> Landed:
         """See `LandingWriter.finish`."""
         file = self._check_open()
@@ -289,7 +319,7 @@ class FolderWriter:
         content, self._unwritten = self._unwritten + record, b""
         self._is_broken = True
         with _io_errors("a recording cannot be written"):
-            _write_all(file, content)
+            write_all(file, content)
         self._is_broken = False
 
     def _check_open(self) -> int:
@@ -340,37 +370,10 @@ def _touch(path: Path) -> None:
 def _write_new(path: Path, content: bytes) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
-        _write_all(file, content)
+        write_all(file, content)
         os.fsync(file)
     finally:
         os.close(file)
-
-
-def _write_all(file: int, content: bytes) -> None:
-    left = memoryview(content)
-    while left:
-        left = left[os.write(file, left) :]
-
-
-def _overwrite_and_unlink(path: Path) -> bool:
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return False
-    try:
-        with suppress(OSError):  # a file that cannot be overwritten must go all the more
-            _overwrite(file)
-    finally:
-        os.close(file)
-    path.unlink()
-    return True
-
-
-def _overwrite(file: int) -> None:
-    """Where the medium writes elsewhere (flash, copy-on-write) only destroying the wrapping key is final."""
-    os.lseek(file, 0, os.SEEK_SET)
-    _write_all(file, bytes(os.fstat(file).st_size))
-    os.fsync(file)
 
 
 def _reader(file: int) -> Callable[[int, int], bytes]:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from callveil.adapters.store_bodies import BLOCK_BYTES, BodyReader
@@ -71,6 +71,49 @@ def write_whole(path: Path, content: bytes, *, draft: Path) -> None:
         os.fsync(file.fileno())
     draft.rename(path)
     sync_folder(path.parent)
+
+
+def overwrite_and_unlink(path: Path, *, most_bytes: int | None = None) -> bool:
+    """Delete a file after zeros were written over it; returns False when it was not there.
+
+    Args:
+        path: The file; a link is not followed.
+        most_bytes: How much is overwritten from its beginning; None for all of it.
+    """
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        with suppress(OSError):  # a file that cannot be overwritten must go all the more
+            overwrite(file, most_bytes=most_bytes)
+    finally:
+        os.close(file)
+    path.unlink()
+    return True
+
+
+def overwrite(file: int, *, most_bytes: int | None = None) -> None:
+    """Write zeros over an open file, durable.
+
+    Flash and copy-on-write file systems write elsewhere: there it hides the old content and no more.
+
+    Args:
+        file: Descriptor, open for writing.
+        most_bytes: How much; None for all of it.
+    """
+    size = os.fstat(file).st_size
+    zeros = bytes(size if most_bytes is None else min(size, most_bytes))
+    os.lseek(file, 0, os.SEEK_SET)
+    write_all(file, zeros)
+    os.fsync(file)
+
+
+def write_all(file: int, content: bytes) -> None:
+    """Write to a descriptor until nothing is left."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(file, left) :]
 
 
 def remove_tree(folder: Path) -> int:

@@ -64,7 +64,7 @@ def evaluate(
     with TemporaryDirectory(prefix="callveil-") as unused_store, progress:
         task = progress.add_task("calls", total=len(calls))
         config = load_config(profile)
-        kit = build_kit(config, unused_store)
+        kit = build_kit(config, unused_store, with_originals=False)
         listening = _listening(listener, config, kit, original=listener_original) if listener else None
 
         def done(score: CallScore) -> None:

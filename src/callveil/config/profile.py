@@ -157,6 +157,28 @@ class StoreConfig(_Table):
     s3: S3Config = S3Config()
 
 
+class OriginalsConfig(_Table):
+    """What becomes of the original of a published call."""
+
+    keep: Literal["shred", "seal"] = Field(
+        default="shred",
+        description="shred or seal: kept nowhere, or encrypted in a place of its own, without what PCI DSS "
+        "forbids to keep",
+    )
+    location: str = Field(
+        default="", description="a folder or s3://bucket/prefix, for originals that are sealed"
+    )
+    keep_days: int = Field(default=30, ge=1, le=36525, description="1 to 36525 days from the call's end")
+
+    @model_validator(mode="after")
+    def _sealed_somewhere(self) -> OriginalsConfig:
+        if self.keep == "seal" and not self.location:
+            raise ValueError('location: keep = "seal" needs one')
+        if "://" in self.location and not self.location.startswith("s3://"):
+            raise ValueError("location: a folder or s3://bucket/prefix is allowed")
+        return self
+
+
 class Profile(_Table):
     """Everything that can be set for the main job."""
 
@@ -173,6 +195,7 @@ class Profile(_Table):
     retention: RetentionConfig = RetentionConfig()
     limits: LimitsConfig = LimitsConfig()
     store: StoreConfig = StoreConfig()
+    originals: OriginalsConfig = OriginalsConfig()
     service: ServiceConfig = ServiceConfig()
 
 

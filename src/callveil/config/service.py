@@ -49,6 +49,11 @@ class ServiceConfig(BaseModel):
         le=86400,
         description="1 to 86400 seconds until an event without effect is sent again",
     )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^wss?://[^\s?#]+$",
+        description="address that Twilio is told, such as wss://host/v1/twilio; needed for Twilio only",
+    )
     landing_grace_s: float = Field(
         default=3600,
         ge=1,

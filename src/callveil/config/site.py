@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Mapping
@@ -22,9 +23,11 @@ SITE_VARIABLES: Mapping[str, str] = MappingProxyType(
         "store": "CALLVEIL_STORE",
         "broker": "CALLVEIL_BROKER",
         "ingest_keys": "CALLVEIL_INGEST_KEYS",
+        "audiohook_keys": "CALLVEIL_AUDIOHOOK_KEYS",
+        "twilio_tokens": "CALLVEIL_TWILIO_TOKENS",
     }
 )
-"""CALLVEIL_LEDGER and CALLVEIL_INGEST_KEYS hold secrets and can be read from `<VARIABLE>_FILE`."""
+"""The ledger's and all keys and tokens are secrets and can be read from `<VARIABLE>_FILE`."""
 
 DEFAULT_BROKER = "kafka://127.0.0.1:9092"
 
@@ -56,6 +59,8 @@ class Site:
         store: Folder, or "s3://bucket/prefix".
         broker: "kafka://host:port", several separated by ";".
         ingest_keys: Those that are accepted; at least one is needed to serve.
+        audiohook_keys: API key to client secret; empty refuses every AudioHook connection.
+        twilio_tokens: Auth tokens; empty refuses every Twilio connection.
     """
 
     data: Path
@@ -65,6 +70,8 @@ class Site:
     store: str
     broker: str
     ingest_keys: tuple[IngestKey, ...] = ()
+    audiohook_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    twilio_tokens: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def ingest_key_file(self) -> Path:
@@ -100,7 +107,32 @@ def load_site(data: Path | None = None, environ: Mapping[str, str] = os.environ)
         store=environ.get("CALLVEIL_STORE") or str(folder / "store"),
         broker=environ.get("CALLVEIL_BROKER") or DEFAULT_BROKER,
         ingest_keys=accepted,
+        audiohook_keys=_audiohook_keys(read_variable("CALLVEIL_AUDIOHOOK_KEYS", environ)),
+        twilio_tokens=_tokens(read_variable("CALLVEIL_TWILIO_TOKENS", environ)),
     )
+
+
+def _audiohook_keys(text: SecretStr | None) -> dict[str, bytes]:
+    """API keys and client secrets, one pair a line: the key, a space, the secret in base64."""
+    found: dict[str, bytes] = {}
+    for line in text.get_secret_value().splitlines() if text else ():
+        key, _, secret = line.strip().partition(" ")
+        try:
+            content = base64.b64decode(secret.strip(), validate=True)
+        except ValueError:
+            content = b""
+        if line.strip():
+            if not key or len(content) < _SHORTEST_SECRET:
+                raise ConfigError(
+                    "CALLVEIL_AUDIOHOOK_KEYS: allowed: lines of an API key, a space and a client secret of 32"
+                    " bytes or more in base64"
+                )
+            found[key] = content
+    return found
+
+
+def _tokens(text: SecretStr | None) -> tuple[str, ...]:
+    return tuple(text.get_secret_value().split()) if text else ()
 
 
 def parse_ingest_keys(text: str, where: str) -> tuple[IngestKey, ...]:

@@ -1,5 +1,6 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
+from callveil.kit.places import Originals, open_key_wrapper, open_landing, open_originals, open_store
 from callveil.kit.processing import (
     Kit,
     LazyDiarizer,
@@ -11,10 +12,7 @@ from callveil.kit.processing import (
     build_listener,
     check_config,
     engine_options,
-    open_key_wrapper,
-    open_landing,
     open_signer,
-    open_store,
     signer_of,
 )
 from callveil.kit.service import Service, build_service, make_landing_key
@@ -23,6 +21,7 @@ __all__ = [
     "Kit",
     "LazyDiarizer",
     "LazySigner",
+    "Originals",
     "Service",
     "SystemClock",
     "UsedModels",
@@ -35,6 +34,7 @@ __all__ = [
     "make_landing_key",
     "open_key_wrapper",
     "open_landing",
+    "open_originals",
     "open_signer",
     "open_store",
     "signer_of",

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -15,13 +14,11 @@ from callveil import registry
 from callveil.adapters.audio_file import AudioLimits
 from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.ed25519 import Ed25519Signer
-from callveil.adapters.key_wrapping import LocalKeyWrapper, read_landing_key
-from callveil.adapters.landing_folder import LandingFolder
 from callveil.adapters.models import ModelFolder
 from callveil.adapters.signing_keys import KeyFolder
-from callveil.adapters.store_local import LocalStore
-from callveil.config import Config, EngineConfig, Profile, Secrets, validate
+from callveil.config import Config, EngineConfig, Profile, validate
 from callveil.errors import ConfigError
+from callveil.kit.places import Originals, open_originals, open_store
 from callveil.ports import (
     Clock,
     DiarizationSession,
@@ -61,6 +58,7 @@ class Kit:
         clock: Tells the time.
         signer: Signs the certificates.
         model_hashes: Model name to file to sha256, of the models in use so far.
+        originals: Where originals are sealed; None when they are not kept.
     """
 
     profile_name: str
@@ -75,6 +73,7 @@ class Kit:
     clock: Clock
     signer: Signer
     model_hashes: Callable[[], Mapping[str, Mapping[str, str]]] = field(default=lambda: {})
+    originals: Originals | None = None
 
     @property
     def mask_plan(self) -> MaskPlan:
@@ -100,7 +99,9 @@ def audio_limits(profile: Profile) -> AudioLimits:
     return AudioLimits(max_duration_s=limits.max_duration_s, max_bytes=limits.max_bytes)
 
 
-def build_kit(config: Config, location: str) -> Kit:
+def build_kit(
+    config: Config, location: str, landing_key: Path | None = None, *, with_originals: bool = True
+) -> Kit:
     """Build the kit of a profile.
 
     The mono diarizer is loaded at the first mono call: most contact centres record two channels. The signing
@@ -109,6 +110,8 @@ def build_kit(config: Config, location: str) -> Kit:
     Args:
         config: Loaded profile.
         location: Where results go: a folder, or "s3://bucket/prefix".
+        landing_key: See `open_key_wrapper`; needed where originals are sealed.
+        with_originals: False where nothing is published, so that scoring labelled calls needs no landing key.
 
     Raises:
         ConfigError: An engine or option is unknown, or a rule file or the location is wrong.
@@ -131,6 +134,7 @@ def build_kit(config: Config, location: str) -> Kit:
         clock=SystemClock(),
         signer=LazySigner(lambda: open_signer(config)),
         model_hashes=models.hashes,
+        originals=open_originals(config, landing_key) if with_originals else None,
     )
 
 
@@ -221,83 +225,6 @@ def signer_of(secret: SecretStr | None) -> Ed25519Signer | None:
         return None
     pem = secret.get_secret_value().encode("utf-8", "replace")
     return Ed25519Signer.from_pem(pem, "CALLVEIL_SIGNING_KEY")
-
-
-def open_key_wrapper(secrets: Secrets, key_file: Path | None = None) -> LocalKeyWrapper:
-    """Open the key that wraps the data keys of the landing.
-
-    Args:
-        secrets: Of the environment.
-        key_file: Made by `create_landing_key`; read where the environment names no key.
-
-    Raises:
-        ConfigError: There is none, it is no key, or others may read its file.
-    """
-    active, earlier = secrets.landing_key, secrets.landing_old_keys
-    if active is not None:
-        text = active.get_secret_value()
-    elif key_file is not None and key_file.exists():
-        text = read_landing_key(key_file)
-    else:
-        raise ConfigError(
-            "landing key: there is none; set CALLVEIL_LANDING_KEY or CALLVEIL_LANDING_KEY_FILE to 32 random "
-            "bytes in base64, such as: head -c 32 /dev/urandom | base64"
-        )
-    return LocalKeyWrapper.from_text(text, earlier.get_secret_value() if earlier is not None else "")
-
-
-def open_landing(root: Path, secrets: Secrets, key_file: Path | None = None) -> LandingFolder:
-    """Open the folder where raw audio waits, encrypted, until it is redacted.
-
-    Args:
-        root: The folder; made when it is missing.
-        secrets: For the key that wraps the data keys.
-        key_file: See `open_key_wrapper`.
-
-    Raises:
-        ConfigError: There is no key, or it is none.
-    """
-    return LandingFolder(root, open_key_wrapper(secrets, key_file))
-
-
-def open_store(location: str, config: Config) -> ObjectStore:
-    """Open the store a location names.
-
-    Args:
-        location: A folder, which is made when it is missing, or "s3://bucket/prefix".
-        config: For the S3 server and its keys.
-
-    Raises:
-        ConfigError: The location is of another kind, or the S3 keys are not set.
-    """
-    parts = urlsplit(location)
-    if parts.scheme == "s3":
-        return _open_s3(parts.netloc, parts.path.strip("/"), config)
-    if "://" in location:
-        raise ConfigError(
-            f"out: {parts.scheme}:// is no known kind of store; allowed: a folder, s3://bucket/prefix"
-        )
-    return LocalStore(Path(location))
-
-
-def _open_s3(bucket: str, prefix: str, config: Config) -> ObjectStore:
-    try:
-        from callveil.adapters.store_s3 import S3Store
-    except ModuleNotFoundError as error:
-        raise ConfigError("out: s3:// needs the extra s3: pip install 'callveil[s3]'") from error
-    access_key, secret_key = config.secrets.s3_access_key, config.secrets.s3_secret_key
-    if access_key is None or secret_key is None:
-        raise ConfigError("out: s3:// needs CALLVEIL_S3_ACCESS_KEY and CALLVEIL_S3_SECRET_KEY (or ..._FILE)")
-    s3 = config.profile.store.s3
-    return S3Store(
-        endpoint=s3.endpoint,
-        bucket=bucket,
-        prefix=prefix,
-        access_key=access_key.get_secret_value(),
-        secret_key=secret_key.get_secret_value(),
-        secure=s3.secure,
-        region=s3.region,
-    )
 
 
 class UsedModels:

@@ -8,7 +8,8 @@ from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.key_wrapping import create_landing_key
 from callveil.adapters.ledger_sql import open_ledger
 from callveil.config import Config, ServiceConfig, Site
-from callveil.kit.processing import SystemClock, open_landing, open_store
+from callveil.kit.places import Originals, open_landing, open_originals, open_store
+from callveil.kit.processing import SystemClock
 from callveil.ports import Clock, Landing, Ledger, ObjectStore
 from callveil.vocabulary.consent import ConsentRules
 
@@ -23,6 +24,7 @@ class Service:
         ledger: What is known and owed of every call.
         landing: Where audio waits, encrypted.
         store: Takes the results.
+        originals: Where originals are sealed; None when the profile keeps none.
         rules: Of the consent gate.
         clock: Tells the time.
     """
@@ -32,6 +34,7 @@ class Service:
     ledger: Ledger
     landing: Landing
     store: ObjectStore
+    originals: Originals | None
     rules: ConsentRules
     clock: Clock
 
@@ -59,6 +62,7 @@ def build_service(config: Config, site: Site) -> Service:
         ledger=open_ledger(site.ledger.get_secret_value()),
         landing=open_landing(site.landing, config.secrets, site.landing_key),
         store=open_store(site.store, config),
+        originals=open_originals(config, site.landing_key),
         rules=load_consent_rules(config.consent_rules),
         clock=clock,
     )

@@ -123,7 +123,7 @@ class EngineProcess:
 def _main(pipe: Connection, config: Config, site: Site, name: str, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     service = build_service(config, site)
-    kit = build_kit(config, site.store)
+    kit = build_kit(config, site.store, site.landing_key)
     sending = threading.Lock()
 
     def work(call_id: str) -> None:

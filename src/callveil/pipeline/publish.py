@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -133,6 +134,25 @@ def published_already(call: Call, decision: ConsentDecision, kit: Kit, input_sha
         duration_s=earlier.duration_s,
         masked=earlier.masked,
     )
+
+
+def is_published(call: Call, kit: Kit) -> bool:
+    """True when a recording of this call is in the store."""
+    return _earlier(kit, call_prefix(call)) is not None
+
+
+def check_may_publish(redacted: Redacted, kit: Kit, *, replace: bool) -> None:
+    """Refuse what `publish` would refuse, before anything else of the call is replaced.
+
+    Raises:
+        RefusedError: Another recording is published under this call id and `replace` is False, or it is
+            under legal hold.
+    """
+    if not replace:
+        published_already(redacted.call, redacted.decision, kit, redacted.input_sha256)
+    with suppress(NotFoundError):
+        if kit.store.legal_hold(call_prefix(redacted.call)):
+            raise RefusedError(f"call {redacted.call.call_id}: is under legal hold")
 
 
 class StoreAndClock(Protocol):

@@ -6,13 +6,22 @@ from collections.abc import Callable
 
 from callveil.kit import Kit
 from callveil.pipeline.listen import OnProgress, listen
-from callveil.pipeline.publish import Redacted, keep_nothing, publish, published_already, quarantine
+from callveil.pipeline.publish import (
+    Redacted,
+    check_may_publish,
+    is_published,
+    keep_nothing,
+    publish,
+    published_already,
+    quarantine,
+)
 from callveil.pipeline.redact import redact
+from callveil.pipeline.seal import erase_original, seal_original
 from callveil.pipeline.stopwatch import Stopwatch
 from callveil.ports import AudioSource
 from callveil.stages.consent_gate import decide_consent
 from callveil.vocabulary.call import Call
-from callveil.vocabulary.consent import Action
+from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.proof import VerifyResult
 from callveil.vocabulary.recording import Outcome
 
@@ -53,7 +62,7 @@ def record_call(
     watch = Stopwatch()
     decision = decide_consent(call, kit.rules, kit.clock.now())
     if decision.action is not Action.KEEP:
-        return keep_nothing(call, decision, kit, input_sha256())
+        return _keep_nothing(call, decision, kit, input_sha256())
     if not (arriving or replace) and (done := published_already(call, decision, kit, input_sha256())):
         return done
 
@@ -64,11 +73,12 @@ def record_call(
         until_s=decision.keep_until_s,
         watch=watch,
         on_progress=on_progress,
+        arriving=arriving,
     )
     # Only now the call's length is known; a withdrawal said to lie beyond its end cannot be believed.
     decision = decide_consent(call, kit.rules, kit.clock.now(), heard.duration_s)
     if decision.action is not Action.KEEP:
-        return keep_nothing(call, decision, kit, input_sha256())
+        return _keep_nothing(call, decision, kit, input_sha256())
 
     with redact(recording, heard, call, kit, watch, until_s=decision.keep_until_s) as redaction:
         redacted = Redacted(
@@ -80,5 +90,38 @@ def record_call(
         )
         before_publish()
         if redaction.verification.result is not VerifyResult.CLEAN:
-            return quarantine(redacted, kit, watch)
+            return _quarantine(redacted, kit, watch)
+        _seal(recording, redacted, kit, watch, replace=replace)
         return publish(redacted, kit, watch, replace=replace)
+
+
+def _keep_nothing(call: Call, decision: ConsentDecision, kit: Kit, input_sha256: str) -> Outcome:
+    outcome = keep_nothing(call, decision, kit, input_sha256)
+    if decision.action is Action.DISCARD:
+        erase_original(call.call_id, kit.originals)
+    return outcome
+
+
+def _quarantine(redacted: Redacted, kit: Kit, watch: Stopwatch) -> Outcome:
+    outcome = quarantine(redacted, kit, watch)
+    if not is_published(redacted.call, kit):  # no original outlives what a withdrawal or a failure took back
+        erase_original(redacted.call.call_id, kit.originals)
+    return outcome
+
+
+def _seal(recording: AudioSource, redacted: Redacted, kit: Kit, watch: Stopwatch, *, replace: bool) -> None:
+    """Before publishing: a retry skips what is published, so its original would never be sealed."""
+    if kit.originals is None:
+        return
+    check_may_publish(redacted, kit, replace=replace)
+    with watch("seal"):
+        seal_original(
+            redacted.call,
+            recording,
+            redacted.redaction.spans,
+            kit.originals,
+            input_sha256=redacted.input_sha256,
+            until_s=redacted.decision.keep_until_s,
+            duration_s=redacted.redaction.audio.facts.duration_s,
+            now=kit.clock.now(),
+        )

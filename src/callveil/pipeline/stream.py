@@ -20,12 +20,12 @@ from typing import Any
 
 import faust
 
+from callveil.adapters.event_document import event_to_json
 from callveil.errors import CallveilError
 from callveil.kit import Service
 from callveil.pipeline.engine_process import EngineProcess, WorkerDiedError
 from callveil.pipeline.reconcile import reconcile
 from callveil.pipeline.work import Report, decide_call
-from callveil.stages.documents.event import event_json
 from callveil.vocabulary.ledger import CallState, Event, Topic
 
 log = logging.getLogger(__name__)
@@ -136,6 +136,7 @@ def build_app(service: Service, name: str, on_report: Callable[[Report], None]) 
         "callveil",
         broker=service.site.broker,
         store="memory://",
+        datadir=str(service.site.data / "stream"),
         web_enabled=False,
         topic_partitions=settings.partitions,
         topic_disable_leader=True,
@@ -248,7 +249,7 @@ class _Parts:
         end = time.monotonic() + _RELAY_LEASE_S / 2
         left = list(events)
         while left:
-            sending = [send(event.topic, event.call_id.encode(), event_json(event)) for event in left]
+            sending = [send(event.topic, event.call_id.encode(), event_to_json(event)) for event in left]
             results = await asyncio.gather(
                 *(asyncio.wait_for(each, _SEND_S) for each in sending), return_exceptions=True
             )

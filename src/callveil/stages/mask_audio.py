@@ -39,6 +39,19 @@ def mask_audio(audio: Audio, spans: Sequence[MaskSpan], style: AudioStyle) -> Ma
         spans: All masks of the call.
         style: What to put in their place.
     """
+    return MaskedAudio(
+        samples=masked_samples(audio, spans, style), rate_hz=audio.rate_hz, start_sample=audio.start_sample
+    )
+
+
+def masked_samples(audio: Audio, spans: Sequence[MaskSpan], style: AudioStyle) -> Samples:
+    """The samples of a block with these stretches replaced; see `mask_audio`, whose types tell what they are.
+
+    Args:
+        audio: Any block of the call.
+        spans: What is replaced.
+        style: What to put in their place.
+    """
     first, last, rate_hz = audio.start_sample, audio.start_sample + audio.n_samples, audio.rate_hz
     fade = max(1, round(_FADE_S * rate_hz))
     samples = audio.samples.copy()
@@ -57,7 +70,7 @@ def mask_audio(audio: Audio, spans: Sequence[MaskSpan], style: AudioStyle) -> Ma
             filled[near] |= (where >= start) & (where < end)
         samples[:, channel] = samples[:, channel] * gain
         samples[filled, channel] = _filling(position[filled], rate_hz, channel, style)
-    return MaskedAudio(samples=samples, rate_hz=rate_hz, start_sample=first)
+    return samples
 
 
 def _filling(

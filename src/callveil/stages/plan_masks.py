@@ -81,7 +81,12 @@ def plan_masks(
         last = joined[-1] if joined else None
         if last is not None and last.channel == span.channel and span.start_s - last.end_s <= plan.join_s:
             best = max(last, span, key=lambda s: (s.detector != _CROSSTALK, s.score))
-            joined[-1] = replace(best, start_s=last.start_s, end_s=max(last.end_s, span.end_s))
+            joined[-1] = replace(
+                best,
+                start_s=last.start_s,
+                end_s=max(last.end_s, span.end_s),
+                others=(last.kinds | span.kinds) - {best.entity},
+            )
         else:
             joined.append(span)
     return tuple(joined)

@@ -84,6 +84,27 @@ class MaskedAudio:
         return f"MaskedAudio({channels} x {n} samples at {self.rate_hz} Hz)"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CardSafeAudio:
+    """A stretch of raw call audio without what may not even be kept encrypted. Sealed, never published.
+
+    Only `stages.card_secrets` makes these.
+
+    Attributes:
+        samples: float32, shape (n_samples, channels), full scale is -1.0 to 1.0.
+        rate_hz: Sample rate in Hz.
+        start_sample: Position of the first sample in the call, at `rate_hz`.
+    """
+
+    samples: Samples
+    rate_hz: int
+    start_sample: int = 0
+
+    def __repr__(self) -> str:
+        n, channels = self.samples.shape
+        return f"CardSafeAudio({channels} x {n} samples at {self.rate_hz} Hz)"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Span:
     """A stretch of time in a call, in seconds from its beginning; `start_s` <= `end_s`."""

@@ -248,7 +248,8 @@ class LedgerCounts:
     Attributes:
         by_state: Number of calls in each state.
         unsent: Events not yet sent.
-        oldest_waiting_s: Age of the oldest call that is neither final nor held, in seconds; 0 for none.
+        oldest_waiting_s: Seconds since the call that waits longest came, was sent back or had arrived; 0 for
+            none. Held and final calls do not wait, nor do those that still arrive.
         landed: Calls whose audio lies in the landing.
     """
 

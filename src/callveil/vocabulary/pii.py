@@ -62,6 +62,7 @@ class MaskSpan:
         entity: Kind of the finding with the highest score among those joined.
         detector: Its recogniser.
         score: Its score.
+        others: Kinds of the other findings joined into it.
     """
 
     channel: int
@@ -70,3 +71,9 @@ class MaskSpan:
     entity: Entity
     detector: str
     score: float
+    others: frozenset[Entity] = frozenset()
+
+    @property
+    def kinds(self) -> frozenset[Entity]:
+        """Kinds of all findings in it."""
+        return self.others | {self.entity}

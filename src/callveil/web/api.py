@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -17,14 +15,16 @@ from starlette.requests import ClientDisconnect
 from callveil import __version__
 from callveil.adapters.call_document import CALL_ID
 from callveil.adapters.call_metadata import parse_call, parse_consent
+from callveil.adapters.metrics import CONTENT_TYPE, ApiMetrics
+from callveil.errors import CallveilError
 from callveil.kit import Service
 from callveil.ports import LandingWriter
 from callveil.stages.documents.forms import utc
 from callveil.vocabulary.ledger import CallState, LedgerCall, NewCall
 from callveil.vocabulary.recording import Part
-from callveil.web import problems
+from callveil.web import problems, telephony
 from callveil.web.openapi import API_DESCRIPTION, PATCH_CONSENT, POST_CALLS, answers
-from callveil.web.problems import ProblemError
+from callveil.web.problems import ProblemError, status_of_error
 from callveil.web.signatures import KEY_HEADER, SIGNATURE_HEADER, Signed
 from callveil.web.upload import Upload
 
@@ -46,13 +46,6 @@ def build_api(service: Service, *, open_status: bool = False) -> FastAPI:
         service: Ledger, landing, store.
         open_status: Answer status reads that are not signed; only for an address nobody else reaches.
     """
-    ingest = _Ingest(service)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        ingest.closing = True
-
     app = FastAPI(
         title="Callveil",
         version=__version__,
@@ -60,17 +53,18 @@ def build_api(service: Service, *, open_status: bool = False) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
-        lifespan=lifespan,
     )
     problems.install(app)
+    metrics = ApiMetrics(service.ledger, service.clock)
+    ingest = _Ingest(service, metrics)
+    _add_ingest(app, ingest)
+    _add_status(app, service, ingest, open_status=open_status)
+    _add_health(app, service, metrics)
+    telephony.install(app, service, metrics)
+    return app
 
-    def read_allowed(request: Request) -> str:
-        if open_status and KEY_HEADER not in request.headers and SIGNATURE_HEADER not in request.headers:
-            return "local"
-        signed = ingest.signed(request)
-        signed.check(hashlib.sha256(b"").hexdigest())
-        return signed.actor
 
+def _add_ingest(app: FastAPI, ingest: _Ingest) -> None:
     @app.post(
         "/v1/calls",
         status_code=201,
@@ -85,9 +79,8 @@ def build_api(service: Service, *, open_status: bool = False) -> FastAPI:
     ) -> Response:
         """Push one call: its metadata and its audio."""
         call, created = await ingest.push(request, idempotency_key)
-        return JSONResponse(
-            status_of(call), 201 if created else 200, {"Location": f"/v1/calls/{call.call_id}"}
-        )
+        headers = {"Location": f"/v1/calls/{call.call_id}"}
+        return JSONResponse(status_of(call), 201 if created else 200, headers)
 
     @app.patch(
         "/v1/calls/{call_id}/consent",
@@ -98,10 +91,17 @@ def build_api(service: Service, *, open_status: bool = False) -> FastAPI:
         """Add an answer about consent; the call is decided anew."""
         return JSONResponse(status_of(await ingest.consent(request, call_id)))
 
+
+def _add_status(app: FastAPI, service: Service, ingest: _Ingest, *, open_status: bool) -> None:
+    def check(request: Request) -> None:
+        if open_status and not {KEY_HEADER, SIGNATURE_HEADER} & {name.title() for name in request.headers}:
+            return
+        ingest.signed(request).check(hashlib.sha256(b"").hexdigest())
+
     @app.get("/v1/calls/{call_id}", responses=answers(401, 404, 422, 503))
     async def status(request: Request, call_id: CallId) -> Response:
         """Tell where a call stands."""
-        read_allowed(request)
+        check(request)
         return JSONResponse(status_of(await run_in_threadpool(service.ledger.get, call_id)))
 
     @app.get("/v1/calls", responses=answers(401, 422, 503))
@@ -114,11 +114,13 @@ def build_api(service: Service, *, open_status: bool = False) -> FastAPI:
         limit: Annotated[int, Query(ge=1, le=1000, description="Calls on a page.")] = 100,
     ) -> Response:
         """List calls by id, a page at a time."""
-        read_allowed(request)
+        check(request)
         page = await run_in_threadpool(lambda: service.ledger.calls(state=state, after=after, limit=limit))
         following = page[-1].call_id if len(page) == limit else None
         return JSONResponse({"calls": [status_of(call) for call in page], "next_after": following})
 
+
+def _add_health(app: FastAPI, service: Service, metrics: ApiMetrics) -> None:
     @app.get("/healthz", include_in_schema=False)
     async def health() -> Response:
         return JSONResponse({"status": "alive"})
@@ -126,21 +128,20 @@ def build_api(service: Service, *, open_status: bool = False) -> FastAPI:
     @app.get("/readyz", include_in_schema=False)
     async def ready() -> Response:
         await run_in_threadpool(lambda: service.ledger.counts(now=service.clock.now()))
-        if not service.site.ingest_keys:
-            return problems.problem(503, "There is no ingest key.")
         return JSONResponse({"status": "ready"})
 
-    return app
+    @app.get("/metrics", include_in_schema=False)
+    async def prometheus() -> Response:
+        return Response(await run_in_threadpool(metrics.text), media_type=CONTENT_TYPE)
 
 
 class _Ingest:
     """What the endpoints do."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, metrics: ApiMetrics) -> None:
+        self._service, self._metrics = service, metrics
         self._uploads = 0
         self._waiting, self._waiting_at = 0, -_BACKLOG_S
-        self.closing = False
 
     def signed(self, request: Request) -> Signed:
         service = self._service
@@ -152,6 +153,18 @@ class _Ingest:
         )
 
     async def push(self, request: Request, idempotency_key: str | None) -> tuple[LedgerCall, bool]:
+        began, status, n_bytes = time.monotonic(), 500, 0
+        try:
+            call, created = await self._push(request, idempotency_key)
+            status, n_bytes = (201, call.n_bytes or 0) if created else (200, 0)
+            return call, created
+        except (ProblemError, CallveilError) as error:
+            status = status_of_error(error)
+            raise
+        finally:
+            self._metrics.pushed(status=status, seconds=time.monotonic() - began, n_bytes=n_bytes)
+
+    async def _push(self, request: Request, idempotency_key: str | None) -> tuple[LedgerCall, bool]:
         signed = self.signed(request)
         most = self._service.config.profile.limits.max_bytes
         _check_length(request, most + _MOST_OVERHEAD_BYTES)

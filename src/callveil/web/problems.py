@@ -74,6 +74,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unknown_error)
 
 
+def status_of_error(error: ProblemError | CallveilError) -> int:
+    """HTTP status of an error."""
+    if isinstance(error, ProblemError):
+        return error.status
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
 def problem(
     status: int, detail: str, *, code: str | None = None, retry_after_s: int | None = None
 ) -> JSONResponse:
@@ -101,7 +108,7 @@ async def _problem_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _callveil_error(_: Request, error: Exception) -> JSONResponse:
     error = cast(CallveilError, error)
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    status = status_of_error(error)
     if status == 500:
         return problem(500, "The service is not set up rightly; its log says more.", code=error.code)
     return problem(status, str(error), code=error.code)

@@ -372,3 +372,19 @@ def test_anything_is_a_call_or_a_metadata_error(document):
     except MetadataError:
         return
     assert all(record.flag in Flag for record in call.consent)
+
+
+@pytest.mark.parametrize("where", [(), ("parties", 0), ("consent",), ("consent", "recording")])
+def test_unknown_field_that_looks_like_a_tag(where):
+    document: dict[str, Any] = {
+        "call_id": "c-1",
+        "parties": [{"role": "agent"}],
+        "consent": {"recording": {"flag": "granted"}},
+    }
+    inside: Any = document
+    for key in where:
+        inside = inside[key]
+    inside["<secret>"] = 1
+    with pytest.raises(MetadataError, match="unknown field") as raised:
+        parse(document)
+    assert "secret" not in str(raised.value)

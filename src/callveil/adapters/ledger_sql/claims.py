@@ -107,9 +107,8 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
     is_overtaken = row.consent_version != held.found.consent_version and result.state not in _STANDS
     to = CallState.RECEIVED if is_overtaken else result.state
     is_retry = (came_from, to) in _RETRIES and not is_overtaken
-    values: dict[str, Any] = {"attempts": row.attempts if is_retry or to is not CallState.KEPT else 0}
-    if is_overtaken:
-        values["attempts"] = 0
+    begins_anew = to in _RETRIED and not is_retry
+    values: dict[str, Any] = {"attempts": 0 if begins_anew else row.attempts}
     if result.state in _WITH_FACTS:
         values |= {
             "prefix": result.prefix,
@@ -145,21 +144,21 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
 
 def release(connection: sa.Connection, owner: str, *, now: datetime) -> int:
     """See `Ledger.release`."""
-    held = connection.execute(sa.select(calls.c.call_id).where(calls.c.lease_owner == owner)).scalars().all()
-    for call_id in held:
-        row = find(connection, call_id, lock=True)
-        if row.lease_owner != owner:
-            continue
+    query = sa.select(calls).where(calls.c.lease_owner == owner).order_by(calls.c.call_id)
+    held = connection.execute(query.with_for_update()).all()
+    for row in held:
         if row.state == CallState.PROCESSING:
             enter(connection, row, CallState.KEPT, now=now, reason=row.reason, error_code=row.error_code)
         else:
-            change(connection, call_id, lease_owner=None, lease_until=None)
+            change(connection, row.call_id, lease_owner=None, lease_until=None)
             owe_again(connection, row, now=now)
+    # All calls are locked before the chain is: in turns, two of these would wait for each other.
+    for row in held:
         audit_chain.append(
             connection,
             actor=f"worker:{owner}",
             action=Action.REEMITTED,
-            call_id=call_id,
+            call_id=row.call_id,
             detail={"fence": row.fence},
             now=now,
         )

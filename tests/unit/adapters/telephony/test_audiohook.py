@@ -275,6 +275,7 @@ def test_reconnected_session_is_a_recording_of_its_own():
     assert begin.start.call.call_id == f"{CONVERSATION}.2"
     assert begin.start.continues == (earlier,)
     assert client.speak() == [Samples(data=FRAME, start_sample=0)]
+    assert kinds(client.say("ping")) == ["pong"], "its clock goes on from the session before"
 
 
 def test_server_asks_for_a_reconnect():
@@ -316,6 +317,16 @@ def test_client_that_goes_on_by_itself_does_not_lift_our_pause():
     assert client.say("paused") == []
     client.take(client.session.resume())
     assert client.resumed(3200, 4000) == [Gap(start_sample=0, n_samples=4000, reason="paused")]
+
+
+def test_pause_after_a_resume_that_is_still_under_way_counts():
+    client = Client()
+    client.open()
+    for act in (client.session.pause, client.session.resume, client.session.pause):
+        client.take(act())
+    client.say("paused")
+    assert client.resumed(0, 1600) == []
+    assert client.speak() == []
 
 
 def test_pause_of_the_client_outlasts_our_resume():

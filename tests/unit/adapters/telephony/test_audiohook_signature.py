@@ -127,6 +127,11 @@ def test_every_component_must_be_covered(left_out):
         verify(**resign(covered=covered))
 
 
+def test_no_component_is_covered_twice():
+    with pytest.raises(SignatureError, match="each of these once"):
+        verify(**resign(covered=COVERED[:-1] + ' "x-api-key")'))
+
+
 def test_more_headers_may_be_covered():
     verify(**resign(covered=COVERED[:-1] + ' "user-agent")', user_agent="GenesysCloud-AudioHook-Client"))
     with pytest.raises(SignatureError, match="does not have"):
