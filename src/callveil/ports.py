@@ -445,6 +445,16 @@ class Ledger(Protocol):
         Its PROCESSING calls become KEPT and its RECEIVED ones are owed again, at once.
         """
 
+    def failures(self, call_id: str) -> Mapping[str, int]:
+        """What the attempts that `LedgerCall.attempts` counts came to, by family of the error.
+
+        Attempts that never ended, because their worker died, are "worker_lost". One that is under way, or
+        ended without an error, is not counted.
+
+        Raises:
+            NotFoundError: No such call.
+        """
+
     def replay(self, call_id: str, *, actor: str, now: datetime) -> LedgerCall:
         """Send a FAILED or QUARANTINED call back to RECEIVED, with no attempts counted.
 

@@ -287,6 +287,24 @@ def test_only_failed_and_quarantined_calls_are_replayed(ledger, new_call, state)
     assert ledger.audit()[-1].action == "call.replayed"
 
 
+def test_failures_are_counted_by_family_since_the_last_fresh_start(ledger, new_call):
+    claim = bring(ledger, new_call, S.PROCESSING)
+    assert dict(ledger.failures("c-1")) == {}
+    ledger.settle(claim, settlement(S.KEPT, error_code="store"), now=NOW)
+    settle(ledger, S.KEPT, error_code="engine")
+    ledger.claim("c-1", owner="w", lease_s=60, now=NOW)
+    assert dict(ledger.failures("c-1")) == {"store": 1, "engine": 1}
+    ledger.release("w", now=NOW)
+    ledger.claim("c-1", owner="w", lease_s=60, now=NOW)
+    assert ledger.reemit(grace_s=3600, now=later(61)) == 1
+    settle(ledger, S.KEPT, now=later(61))
+    assert dict(ledger.failures("c-1")) == {"store": 1, "engine": 1, "worker_lost": 2}
+    ledger.record_consent("c-1", [GRANTED], actor="key:a", now=later(62))
+    assert dict(ledger.failures("c-1")) == {}
+    with pytest.raises(NotFoundError):
+        ledger.failures("c-2")
+
+
 def test_without_audio_there_is_no_replay(ledger, new_call):
     bring(ledger, new_call, S.FAILED)
     ledger.shredded("c-1", actor="a", now=NOW)

@@ -33,7 +33,7 @@ sys.path[:0] = [str(_ROOT / "src"), str(_ROOT / "tests" / "standin")]
 import soundfile  # noqa: E402
 from callveil_standin import orders  # noqa: E402
 from callveil_standin.client import Answer, Client  # noqa: E402
-from callveil_standin.system import System, engine_pids, is_alive, kill  # noqa: E402
+from callveil_standin.system import System, is_alive, kill  # noqa: E402
 from callveil_standin.tones import MARKER_WORD, MadeCall, make_call, tone_share  # noqa: E402
 
 from callveil.errors import LedgerError  # noqa: E402
@@ -164,16 +164,21 @@ class Faults:
 
     def worker_killed(self) -> bool:
         name = self._rng.choice(self._system.worker_names)
-        return self._system.kill(name)
+        return bool(self._engines([name])) and self._system.kill(name)
 
     def engine_killed(self) -> bool:
         names = self._rng.sample(self._system.worker_names, len(self._system.worker_names))
-        end = time.monotonic() + 15
-        while time.monotonic() < end:  # a worker that was killed a moment ago has none yet
-            for pid in (pid for name in names for pid in self._system.engines(name)):
-                return kill(pid)
+        engines = self._engines(names)
+        return bool(engines) and kill(engines[0])
+
+    def _engines(self, names: list[str]) -> list[int]:
+        """Engine processes of these workers; one that was killed a moment ago has none yet."""
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            if found := [pid for name in names for pid in self._system.engines(name)]:
+                return found
             self._system.wait(0.2)
-        return False
+        return []
 
     def api_killed(self) -> bool:
         """In the middle of an upload that never ends; its call was never accepted."""
@@ -258,10 +263,12 @@ class Faults:
 
     def worker_stopped(self) -> bool:
         """Longer than its lease lasts; then it goes on and must not do harm."""
-        pid = self._system.pid(self._rng.choice(self._system.worker_names))
-        if pid is None:
+        name = self._rng.choice(self._system.worker_names)
+        engines = self._engines([name])
+        pid = self._system.pid(name)
+        if pid is None or not engines:
             return False
-        stopped = [pid, *engine_pids(pid)]
+        stopped = [pid, *engines]
         for each in stopped:
             os.kill(each, signal.SIGSTOP)
         self._system.wait(LEASE_S * self._rng.uniform(1.2, 2.5))
@@ -581,6 +588,7 @@ def _postgresql(folder: Path) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     programs = module._postgresql_programs()
     if programs is None:

@@ -129,9 +129,11 @@ def _redact(
     lease: Lease, service: Service, kit: Kit, on_progress: OnProgress
 ) -> tuple[Settlement, Outcome | None]:
     found = lease.claim.found
-    if found.attempts > MOST_LOST_WORKERS and found.error_code is None:
-        reason = f"{found.attempts - 1} workers died while they redacted it"
-        return Settlement(state=CallState.FAILED, reason=reason, error_code="worker_lost"), None
+    if found.attempts > MOST_LOST_WORKERS:
+        n_lost = service.ledger.failures(found.call_id).get("worker_lost", 0)
+        if n_lost >= MOST_LOST_WORKERS:
+            reason = f"{n_lost} workers died while they redacted it"
+            return Settlement(state=CallState.FAILED, reason=reason, error_code="worker_lost"), None
     with _recording(found, service) as recording:
         outcome = record_call(
             found.call,
@@ -221,10 +223,16 @@ def settlement_of(outcome: Outcome) -> Settlement:
 
 
 def after_failure(claim: Claim, error: CallveilError, service: Service) -> Settlement:
-    """Try again later, or give up: by the family of the error and the attempts so far."""
+    """Try again later, or give up: by the family of the error and how often it came before.
+
+    Attempts that ended otherwise do not count: an engine that fails once after an outage of the store has
+    failed once.
+    """
     found = claim.found
     most = MOST_ATTEMPTS.get(error.code, 1 if error.is_permanent else MOST_OUTAGE_ATTEMPTS)
-    if found.attempts >= most:
+    if found.attempts >= most and (
+        most == 1 or 1 + service.ledger.failures(found.call_id).get(error.code, 0) >= most
+    ):
         return Settlement(state=CallState.FAILED, reason=str(error), error_code=error.code)
     back = CallState.RECEIVED if found.state is CallState.RECEIVED else CallState.KEPT
     settings = service.settings

@@ -10,6 +10,7 @@ import pytest
 from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.resources import resource_folder
 from callveil.config import Profile
+from callveil.errors import EngineError, StoreError
 from callveil.pipeline import work
 from callveil.testing import ManualClock, MemoryStore, call, temporary_ledger
 from callveil.vocabulary.consent import ConsentRecord, Flag, Purpose
@@ -96,3 +97,34 @@ def test_a_denial_reaches_the_audio_of_a_failed_call(service, monkeypatch):
     service.ledger.record_consent("c-1", DENIED, actor="key:a", now=service.clock.now())
     assert work.decide_call("c-1", service, "gate").state is CallState.DISCARDED
     assert service.ledger.get("c-1").landing is None
+
+
+def test_an_engine_that_fails_after_an_outage_has_failed_once(service, monkeypatch):
+    errors = [StoreError("away")] * 5 + [EngineError("broken")] * 3
+
+    def fails(*_: object, **__: object) -> Outcome:
+        raise errors.pop(0)
+
+    states = []
+    while errors:
+        states.append(redact(service, monkeypatch, fails).state)
+        service.clock.advance(timedelta(minutes=2))
+    assert states == [CallState.KEPT] * 7 + [CallState.FAILED]
+
+
+def test_workers_lost_after_an_outage_are_counted_alone(service, monkeypatch):
+    def fails(*_: object, **__: object) -> Outcome:
+        raise StoreError("away")
+
+    for _ in range(work.MOST_LOST_WORKERS):
+        assert redact(service, monkeypatch, fails).state is CallState.KEPT
+        service.clock.advance(timedelta(minutes=2))
+    for _ in range(work.MOST_LOST_WORKERS - 1):
+        assert service.ledger.claim("c-1", owner="w", lease_s=60, now=service.clock.now())
+        lose(service)
+    assert redact(service, monkeypatch, fails).state is CallState.KEPT
+    service.clock.advance(timedelta(minutes=2))
+    assert service.ledger.claim("c-1", owner="w", lease_s=60, now=service.clock.now())
+    lose(service)
+    assert redact(service, monkeypatch, fails).state is CallState.FAILED
+    assert service.ledger.get("c-1").error_code == "worker_lost"
