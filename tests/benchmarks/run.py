@@ -22,6 +22,7 @@ from growth import MINUTES, measure_growth
 from listeners import NAMES as LISTENERS
 from listeners import build_listeners
 from live import measure_live
+from load import ENDURANCE_CALLS, measure_load
 from machine import PAGE, RESULTS, header
 from quality import MONO_CALLS, figures, score_callveil, score_naive
 from report_tables import NAMES, update_page
@@ -34,7 +35,7 @@ from callveil.ports import Transcriber
 CALLS_FOLDER = Path(__file__).with_name("calls")
 LONG_CALL = "dev_long1"
 LIVE_AT_ONCE = 3
-PARTS = ("all", "speed", "growth", "quality", "conditions", "ablation", "live", "real", "tables")
+PARTS = ("all", "speed", "growth", "quality", "conditions", "ablation", "live", "load", "real", "tables")
 
 _started = perf_counter()
 
@@ -56,6 +57,8 @@ def main() -> None:
         _ablation(arguments, heads["ablation"])
     if arguments.part in ("all", "live"):
         _live(arguments, heads["live"])
+    if arguments.part in ("all", "load"):
+        _load(arguments, heads["load"])
     if arguments.part == "real":
         _real(arguments, heads["real"])
     if not arguments.out:
@@ -155,6 +158,13 @@ def _live(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
     if not arguments.limit:
         calls.append(CALLS_FOLDER / f"{LONG_CALL}.flac")
     result = measure_live(calls, LIVE_AT_ONCE, arguments.profile, _tell)
+    _write(arguments, {**head, "profile": arguments.profile, "results": result})
+
+
+def _load(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
+    calls = [call.audio for call in _chosen(arguments, CALLS)]
+    small_calls = 10 * arguments.limit if arguments.limit else ENDURANCE_CALLS
+    result = measure_load(calls, arguments.profile, small_calls, _tell)
     _write(arguments, {**head, "profile": arguments.profile, "results": result})
 
 

@@ -441,6 +441,19 @@ def test_tokens_are_those_nobody_has_written_to(opened):
     assert list(opened.landing.tokens(datetime.now(UTC) - timedelta(hours=3))) == []
 
 
+def test_tokens_are_not_those_whose_writer_lives(opened):
+    """The machine slept, or its clock jumped, between two pieces, or before the call was accepted."""
+    everything = datetime.now(UTC) + timedelta(days=1)
+    with opened.landing.begin() as writer:
+        writer.write(b"abc")
+        assert list(opened.landing.tokens(everything)) == []
+        writer.finish()
+        assert list(opened.landing.tokens(everything)) == []
+    assert list(opened.landing.tokens(everything)) == [writer.token]
+    left = left_by_crash(opened, b"abc")
+    assert list(opened.landing.tokens(everything)) == sorted([writer.token, left])
+
+
 def test_who_follows_gets_everything_flushed_before_the_end(opened):
     ended = threading.Event()
     with opened.landing.begin() as writer:

@@ -264,7 +264,7 @@ def test_new_answers_send_a_call_back(ledger, new_call, state):
     drain(ledger)
     before = ledger.get("c-1")
     got = ledger.record_consent("c-1", [DENIED], actor="key:a", now=later(1))
-    stays = state in (S.PROCESSING, S.FAILED, S.DISCARDED)
+    stays = state in (S.PROCESSING, S.DISCARDED)
     assert got.state is (state if stays else S.RECEIVED)
     assert drain(ledger, later(1)) == ([] if stays else [(Topic.RECEIVED, "c-1")])
     assert got.consent_version == before.consent_version + 1
@@ -285,6 +285,24 @@ def test_only_failed_and_quarantined_calls_are_replayed(ledger, new_call, state)
     assert (got.state, got.attempts, got.error_code) == (S.RECEIVED, 0, None)
     assert drain(ledger) == [(Topic.RECEIVED, "c-1")]
     assert ledger.audit()[-1].action == "call.replayed"
+
+
+def test_failures_are_counted_by_family_since_the_last_fresh_start(ledger, new_call):
+    claim = bring(ledger, new_call, S.PROCESSING)
+    assert dict(ledger.failures("c-1")) == {}
+    ledger.settle(claim, settlement(S.KEPT, error_code="store"), now=NOW)
+    settle(ledger, S.KEPT, error_code="engine")
+    ledger.claim("c-1", owner="w", lease_s=60, now=NOW)
+    assert dict(ledger.failures("c-1")) == {"store": 1, "engine": 1}
+    ledger.release("w", now=NOW)
+    ledger.claim("c-1", owner="w", lease_s=60, now=NOW)
+    assert ledger.reemit(grace_s=3600, now=later(61)) == 1
+    settle(ledger, S.KEPT, now=later(61))
+    assert dict(ledger.failures("c-1")) == {"store": 1, "engine": 1, "worker_lost": 2}
+    ledger.record_consent("c-1", [GRANTED], actor="key:a", now=later(62))
+    assert dict(ledger.failures("c-1")) == {}
+    with pytest.raises(NotFoundError):
+        ledger.failures("c-2")
 
 
 def test_without_audio_there_is_no_replay(ledger, new_call):
@@ -387,10 +405,10 @@ def test_answers_that_come_in_meanwhile_count(ledger, new_call, came_from, to):
     drain(ledger, later(1))
     result = settlement(to, prefix="calls/2026/11/23/c-1/", masked_s={"PERSON": 1.5}, not_before=later(900))
     got = ledger.settle(claim, result, now=later(2))
-    assert got.state is (to if to in (S.FAILED, S.DISCARDED) else S.RECEIVED)
+    assert got.state is (to if to is S.DISCARDED else S.RECEIVED)
     facts = ("calls/2026/11/23/c-1/", {"PERSON": 1.5}) if to in (S.PUBLISHED, S.DISCARDED) else (None, {})
     assert (got.prefix, got.masked_s) == facts
-    owed = {S.FAILED: [(Topic.DEAD, "c-1")], S.DISCARDED: []}.get(to, [(Topic.RECEIVED, "c-1")])
+    owed = [] if to is S.DISCARDED else [(Topic.RECEIVED, "c-1")]
     assert drain(ledger, later(2)) == owed
     if got.state is S.RECEIVED:
         again = ledger.claim("c-1", owner="w", lease_s=60, now=later(2))

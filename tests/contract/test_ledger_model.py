@@ -159,7 +159,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert got.call.consent == (record,)
         self.n_entries += 1
         known.version += 1
-        if known.state not in (S.PROCESSING, S.FAILED, S.DISCARDED):
+        if known.state not in (S.PROCESSING, S.DISCARDED):
             lease = known.has_claim, known.lease_s
             self.enter(call_id, S.RECEIVED)
             known.has_claim, known.lease_s = lease
@@ -243,7 +243,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert state not in TRANSITIONS[known.state]
             return
         assert self.holds(claim)
-        is_overtaken = known.version != claim.found.consent_version and state not in (S.FAILED, S.DISCARDED)
+        is_overtaken = known.version != claim.found.consent_version and state is not S.DISCARDED
         is_retry = (known.state, state) in ((S.RECEIVED, S.RECEIVED), (S.PROCESSING, S.KEPT))
         attempts = known.attempts if is_retry or state is not S.KEPT else 0
         if is_overtaken:

@@ -19,6 +19,7 @@ from callveil.testing import START, ManualClock, MemoryStore, call
 from callveil.vocabulary.audio import AudioFormat, CardSafeAudio
 from callveil.vocabulary.consent import ConsentRecord, Flag, Purpose
 from callveil.vocabulary.ledger import CallState
+from callveil.vocabulary.recording import MaskedDocument, Part, PublishedPart
 
 PREFIX = "calls/2026/11/23/c-1/"
 
@@ -41,7 +42,14 @@ def originals(tmp_path) -> Originals:
     return opened
 
 
-def decided(originals: Originals | None, flag: Flag, *, prefix: str | None, after: str = "erase") -> Any:
+def decided(
+    originals: Originals | None,
+    flag: Flag,
+    *,
+    prefix: str | None,
+    after: str = "erase",
+    store: MemoryStore | None = None,
+) -> Any:
     answers = [
         ConsentRecord(purpose=purpose, flag=flag, given_at=START)
         for purpose in (Purpose.RECORDING, Purpose.TRANSCRIPTION)
@@ -50,7 +58,7 @@ def decided(originals: Originals | None, flag: Flag, *, prefix: str | None, afte
         config=SimpleNamespace(profile=Profile.model_validate({"consent": {"after_publishing": after}})),
         rules=load_consent_rules(resource_folder("pipelines") / "consent.toml"),
         clock=ManualClock(),
-        store=MemoryStore(clock=ManualClock()),
+        store=store or MemoryStore(clock=ManualClock()),
         originals=originals,
     )
     found = SimpleNamespace(
@@ -81,3 +89,17 @@ def test_an_original_stays_with_its_call(originals):
     assert decided(originals, Flag.GRANTED, prefix=PREFIX) is CallState.PUBLISHED
     assert decided(originals, Flag.DENIED, prefix=PREFIX, after="keep") is CallState.PUBLISHED
     assert list(originals.store.call_ids()) == ["c-1"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "state"), [(Flag.DENIED, CallState.DISCARDED), (Flag.UNKNOWN, CallState.HELD)]
+)
+def test_what_a_dead_worker_published_without_a_word_does_not_stay(flag, state):
+    store = MemoryStore(clock=ManualClock())
+    certificate = PublishedPart(
+        part=Part.CERTIFICATE, body=MaskedDocument(content=b"{}"), media_type="application/json"
+    )
+    store.publish(PREFIX, [certificate], tags={}, retain_until=START + timedelta(days=365))
+    assert list(store.list_calls()) == [PREFIX]
+    assert decided(None, flag, prefix=None, store=store) is state
+    assert list(store.list_calls()) == []

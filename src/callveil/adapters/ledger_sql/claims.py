@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,8 +19,11 @@ from callveil.adapters.ledger_sql.tables import attempts, calls
 from callveil.errors import LeaseLostError, NotFoundError, RefusedError
 from callveil.vocabulary.ledger import TRANSITIONS, CallState, Claim, LedgerCall, Settlement
 
-_STANDS = frozenset({CallState.FAILED, CallState.DISCARDED})
+_STANDS = frozenset({CallState.DISCARDED})
 """What answers that come in while somebody works do not undo."""
+
+_LOST = "worker_lost"
+"""Family of the error that a dead worker did not live to tell."""
 
 _ENTERED = {
     CallState.RECEIVED: CallState.RECEIVED,
@@ -163,6 +167,20 @@ def release(connection: sa.Connection, owner: str, *, now: datetime) -> int:
             now=now,
         )
     return len(held)
+
+
+def failures(connection: sa.Connection, call_id: str) -> Mapping[str, int]:
+    """See `Ledger.failures`."""
+    row = find(connection, call_id)
+    query = sa.select(attempts).where(attempts.c.call_id == call_id)
+    found: Counter[str] = Counter()
+    for attempt in connection.execute(query.order_by(attempts.c.fence.desc()).limit(row.attempts)):
+        is_under_way = attempt.fence == row.fence and row.lease_owner is not None
+        if attempt.settled_at is None and not is_under_way:
+            found[_LOST] += 1
+        elif attempt.error_code is not None:
+            found[attempt.error_code] += 1
+    return found
 
 
 def replay(connection: sa.Connection, call_id: str, *, actor: str, now: datetime) -> LedgerCall:
