@@ -19,6 +19,7 @@ from callveil.cli import (
     keys,
     landing_key,
     models,
+    original,
     process,
     report,
     service,
@@ -63,6 +64,7 @@ app.add_typer(dead.app, name="dead")
 app.add_typer(audit.app, name="audit")
 app.add_typer(ingest_key.app, name="ingest-key")
 app.add_typer(landing_key.app, name="landing-key")
+app.add_typer(original.app, name="original")
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("report")(report.report)
