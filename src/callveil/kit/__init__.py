@@ -1,5 +1,6 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
+from callveil.adapters.consent_rules import load_consent_rules
 from callveil.kit.processing import (
     Kit,
     LazyDiarizer,
@@ -35,6 +36,7 @@ __all__ = [
     "build_service",
     "check_config",
     "engine_options",
+    "load_consent_rules",
     "make_landing_key",
     "open_key_wrapper",
     "open_landing",
