@@ -1,6 +1,7 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
 from callveil.adapters.consent_rules import load_consent_rules
+from callveil.kit.drops import open_drop
 from callveil.kit.processing import (
     Kit,
     LazyDiarizer,
@@ -38,6 +39,7 @@ __all__ = [
     "engine_options",
     "load_consent_rules",
     "make_landing_key",
+    "open_drop",
     "open_key_wrapper",
     "open_landing",
     "open_originals",
