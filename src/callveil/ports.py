@@ -379,10 +379,10 @@ class Ledger(Protocol):
 
         A new answer for a purpose takes the place of earlier ones for the same purpose and party; one for all
         parties takes the place of all for that purpose. The history keeps every answer. RECEIVED, HELD, KEPT,
-        PUBLISHED and QUARANTINED calls become RECEIVED, to be decided anew; one that is PROCESSING stays so,
-        and `settle` sends it back; FAILED and DISCARDED ones only note it. Answers that come together stand
-        together: a grant and its withdrawal at a second of the call do not take each other's place. No
-        answers change nothing.
+        PUBLISHED, QUARANTINED and FAILED calls become RECEIVED, to be decided anew: the audio of a FAILED
+        one is still there, and must go with a denial. One that is PROCESSING stays so, and `settle` sends it
+        back; a DISCARDED one only notes it. Answers that come together stand together: a grant and its
+        withdrawal at a second of the call do not take each other's place. No answers change nothing.
 
         Raises:
             NotFoundError: No such call.
@@ -434,7 +434,7 @@ class Ledger(Protocol):
         """Write down what came of the work, and give the claim back.
 
         When answers came in since the claim was made, the facts are noted but the state becomes RECEIVED,
-        whatever `result` says (only a FAILED or DISCARDED one stands).
+        whatever `result` says (only a DISCARDED one stands).
 
         Raises:
             LeaseLostError: The claim is outdated; nothing has changed.
@@ -445,6 +445,16 @@ class Ledger(Protocol):
         """Take back every claim of a worker that is known to be dead; returns how many.
 
         Its PROCESSING calls become KEPT and its RECEIVED ones are owed again, at once.
+        """
+
+    def failures(self, call_id: str) -> Mapping[str, int]:
+        """What the attempts that `LedgerCall.attempts` counts came to, by family of the error.
+
+        Attempts that never ended, because their worker died, are "worker_lost". One that is under way, or
+        ended without an error, is not counted.
+
+        Raises:
+            NotFoundError: No such call.
         """
 
     def replay(self, call_id: str, *, actor: str, now: datetime) -> LedgerCall:
@@ -672,6 +682,9 @@ class Landing(Protocol):
 
     def tokens(self, older_than: datetime) -> Iterator[str]:
         """Recordings that nobody has written to since then, sorted; half-shredded leftovers among them.
+
+        One whose writer lives is not among them, however long it has stood still: a clock may jump, and a
+        machine may sleep. A writer lives until its with block is left.
 
         Args:
             older_than: Aware UTC.

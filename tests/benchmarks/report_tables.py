@@ -220,6 +220,64 @@ def _kind(recall: Mapping[str, Any] | None) -> str:
     return f"{recall['caught']} of {recall['spans']}" if recall else "none there"
 
 
+def _live(result: Mapping[str, Any]) -> str:
+    live = result["results"]
+    rows = [
+        (row["call"], f"{row['duration_s']:.0f} s", f"{row['published_after_s']:.1f} s", row["state"])
+        for row in sorted(live["rows"], key=lambda row: float(row["duration_s"]))
+    ]
+    published = sum(row["state"] == "published" for row in live["rows"])
+    return (
+        f"{published} of {len(rows)} live calls published, {live['at_once']} at a time; from hang-up to"
+        f" published: median {live['p50_s']:.1f} s, 95th percentile {live['p95_s']:.1f} s.\n\n"
+        + table(("call", "length", "published after hang-up", "state"), rows)
+    )
+
+
+def _load(result: Mapping[str, Any]) -> str:
+    load = result["results"]
+    kib = load["small_call_bytes"] / 1024
+    intake = table(
+        ("clients at a time", "accepted pushes per s", "median", "99th percentile"),
+        [
+            (str(row["clients"]), f"{row['per_s']:.0f}", f"{row['p50_ms']:.0f} ms", f"{row['p99_ms']:.0f} ms")
+            for row in load["intake"]
+        ],
+    )
+    endurance = load["endurance"]
+    names = [name for name in ("api", "worker", "engines", "broker") if name in endurance["memory_mib"][-1]]
+    memory = table(
+        ("calls settled", *names),
+        [
+            (str(row["calls"]), *(f"{row.get(name, 0):.0f} MiB" for name in names))
+            for row in endurance["memory_mib"]
+        ],
+    )
+    scaling = table(
+        ("partitions", "engine processes", "calls per s"),
+        [
+            (str(row["partitions"]), str(row["processes"]), f"{row['settled_per_s']:.2f}")
+            for row in load["scaling"]
+        ],
+    )
+    parts = [
+        f"Pushes of {kib:.0f} KiB, no worker running:",
+        intake,
+        f"{endurance['calls']} such calls through the whole service with stand-in engines that take no time:"
+        f" {endurance['settled_per_s']:.1f} settled per second, {endurance['published']} published. Resident"
+        " memory on the way:",
+        memory,
+        "Stand-in engines that wait 0.4 s each time they hear:",
+        scaling,
+    ]
+    if real := load.get("real"):
+        parts.append(
+            f"Real engines, one process, {real['seconds']:.0f} s of work:"
+            f" {real['hours_per_hour']:.1f} hours of audio per hour."
+        )
+    return "\n\n".join(parts)
+
+
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "speed": _speed,
     "growth": _growth,
@@ -227,4 +285,6 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "real": _quality,
     "conditions": conditions_tables,
     "ablation": ablation_table,
+    "live": _live,
+    "load": _load,
 }

@@ -21,6 +21,8 @@ from conditions import charts, measure_conditions
 from growth import MINUTES, measure_growth
 from listeners import NAMES as LISTENERS
 from listeners import build_listeners
+from live import measure_live
+from load import ENDURANCE_CALLS, measure_load
 from machine import PAGE, RESULTS, header
 from quality import MONO_CALLS, figures, score_callveil, score_naive
 from report_tables import NAMES, update_page
@@ -32,7 +34,8 @@ from callveil.ports import Transcriber
 
 CALLS_FOLDER = Path(__file__).with_name("calls")
 LONG_CALL = "dev_long1"
-PARTS = ("all", "speed", "growth", "quality", "conditions", "ablation", "real", "tables")
+LIVE_AT_ONCE = 3
+PARTS = ("all", "speed", "growth", "quality", "conditions", "ablation", "live", "load", "real", "tables")
 
 _started = perf_counter()
 
@@ -52,6 +55,10 @@ def main() -> None:
         _conditions(arguments, heads["conditions"])
     if arguments.part in ("all", "ablation"):
         _ablation(arguments, heads["ablation"])
+    if arguments.part in ("all", "live"):
+        _live(arguments, heads["live"])
+    if arguments.part in ("all", "load"):
+        _load(arguments, heads["load"])
     if arguments.part == "real":
         _real(arguments, heads["real"])
     if not arguments.out:
@@ -143,6 +150,21 @@ def _ablation(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
     calls = _chosen(arguments, None)
     fewer = [call for call in calls if arguments.calls or call.truth.call_id in CALLS]
     result = measure_ablation(calls, fewer, arguments.profile, _tell)
+    _write(arguments, {**head, "profile": arguments.profile, "results": result})
+
+
+def _live(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
+    calls = [call.audio for call in _chosen(arguments, CALLS)]
+    if not arguments.limit:
+        calls.append(CALLS_FOLDER / f"{LONG_CALL}.flac")
+    result = measure_live(calls, LIVE_AT_ONCE, arguments.profile, _tell)
+    _write(arguments, {**head, "profile": arguments.profile, "results": result})
+
+
+def _load(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
+    calls = [call.audio for call in _chosen(arguments, CALLS)]
+    small_calls = 10 * arguments.limit if arguments.limit else ENDURANCE_CALLS
+    result = measure_load(calls, arguments.profile, small_calls, _tell)
     _write(arguments, {**head, "profile": arguments.profile, "results": result})
 
 

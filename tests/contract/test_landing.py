@@ -361,6 +361,25 @@ def test_what_a_dead_writer_left_is_closed(opened):
     assert opened.raw(token) == raw
 
 
+def test_what_is_left_open_is_kept_for_who_closes_it(opened):
+    with opened.landing.begin() as writer:
+        writer.write(b"abc")
+        writer.flush()
+        writer.write(b"never flushed")
+        writer.leave_open()
+        with pytest.raises(RuntimeError):
+            writer.write(b"x")
+    assert opened.landing.finish_partial(writer.token).n_bytes == 3
+    assert read(opened.landing, writer.token) == b"abc"
+
+
+def test_leaving_open_what_was_shredded_brings_nothing_back(opened):
+    with opened.landing.begin() as writer:
+        opened.landing.shred(writer.token)
+        writer.leave_open()
+    assert list(opened.landing.tokens(datetime.now(UTC) + timedelta(days=1))) == []
+
+
 def test_a_half_written_piece_is_left_out(opened):
     token = left_by_crash(opened, b"abc", b"defg")
     raw = opened.raw(token)
@@ -420,6 +439,19 @@ def test_tokens_are_those_nobody_has_written_to(opened):
     assert list(opened.landing.tokens(datetime.now(UTC) - timedelta(hours=1))) == [old]
     assert list(opened.landing.tokens(datetime.now(UTC) + timedelta(hours=1))) == sorted([old, new])
     assert list(opened.landing.tokens(datetime.now(UTC) - timedelta(hours=3))) == []
+
+
+def test_tokens_are_not_those_whose_writer_lives(opened):
+    """The machine slept, or its clock jumped, between two pieces, or before the call was accepted."""
+    everything = datetime.now(UTC) + timedelta(days=1)
+    with opened.landing.begin() as writer:
+        writer.write(b"abc")
+        assert list(opened.landing.tokens(everything)) == []
+        writer.finish()
+        assert list(opened.landing.tokens(everything)) == []
+    assert list(opened.landing.tokens(everything)) == [writer.token]
+    left = left_by_crash(opened, b"abc")
+    assert list(opened.landing.tokens(everything)) == sorted([writer.token, left])
 
 
 def test_who_follows_gets_everything_flushed_before_the_end(opened):

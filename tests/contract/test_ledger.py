@@ -145,10 +145,9 @@ def test_a_live_call_arrives(ledger, new_call):
         ledger.arrived("no", content_sha256="b" * 64, n_bytes=1, incomplete=False, actor="a", now=NOW)
 
 
-def test_a_call_that_still_arrives_is_decided_but_not_redacted(ledger, new_call):
+def test_a_decided_call_is_owed_again_when_it_has_arrived(ledger, new_call):
     ledger.accept(new_call(live=True), actor="a", now=NOW)
     settle(ledger, S.KEPT)
-    assert ledger.claim("c-1", owner="w", lease_s=60, now=NOW) is None
     drain(ledger)
     assert ledger.reemit(grace_s=0, now=later(99)) == 0
     ledger.arrived("c-1", content_sha256="b" * 64, n_bytes=1, incomplete=False, actor="a", now=later(99))
@@ -265,7 +264,7 @@ def test_new_answers_send_a_call_back(ledger, new_call, state):
     drain(ledger)
     before = ledger.get("c-1")
     got = ledger.record_consent("c-1", [DENIED], actor="key:a", now=later(1))
-    stays = state in (S.PROCESSING, S.FAILED, S.DISCARDED)
+    stays = state in (S.PROCESSING, S.DISCARDED)
     assert got.state is (state if stays else S.RECEIVED)
     assert drain(ledger, later(1)) == ([] if stays else [(Topic.RECEIVED, "c-1")])
     assert got.consent_version == before.consent_version + 1
@@ -286,6 +285,24 @@ def test_only_failed_and_quarantined_calls_are_replayed(ledger, new_call, state)
     assert (got.state, got.attempts, got.error_code) == (S.RECEIVED, 0, None)
     assert drain(ledger) == [(Topic.RECEIVED, "c-1")]
     assert ledger.audit()[-1].action == "call.replayed"
+
+
+def test_failures_are_counted_by_family_since_the_last_fresh_start(ledger, new_call):
+    claim = bring(ledger, new_call, S.PROCESSING)
+    assert dict(ledger.failures("c-1")) == {}
+    ledger.settle(claim, settlement(S.KEPT, error_code="store"), now=NOW)
+    settle(ledger, S.KEPT, error_code="engine")
+    ledger.claim("c-1", owner="w", lease_s=60, now=NOW)
+    assert dict(ledger.failures("c-1")) == {"store": 1, "engine": 1}
+    ledger.release("w", now=NOW)
+    ledger.claim("c-1", owner="w", lease_s=60, now=NOW)
+    assert ledger.reemit(grace_s=3600, now=later(61)) == 1
+    settle(ledger, S.KEPT, now=later(61))
+    assert dict(ledger.failures("c-1")) == {"store": 1, "engine": 1, "worker_lost": 2}
+    ledger.record_consent("c-1", [GRANTED], actor="key:a", now=later(62))
+    assert dict(ledger.failures("c-1")) == {}
+    with pytest.raises(NotFoundError):
+        ledger.failures("c-2")
 
 
 def test_without_audio_there_is_no_replay(ledger, new_call):
@@ -366,8 +383,6 @@ def test_attempts_count_the_beginnings_of_redaction(ledger, new_call):
     assert ledger.get("c-1").attempts == 2
     claim = ledger.claim("c-1", owner="w", lease_s=60, now=later(100))
     assert claim.found.attempts == 3
-    ledger.settle(claim, settlement(S.RECEIVED), now=later(100))
-    assert ledger.get("c-1").attempts == 0
 
 
 def test_a_retry_waits(ledger, new_call):
@@ -390,14 +405,29 @@ def test_answers_that_come_in_meanwhile_count(ledger, new_call, came_from, to):
     drain(ledger, later(1))
     result = settlement(to, prefix="calls/2026/11/23/c-1/", masked_s={"PERSON": 1.5}, not_before=later(900))
     got = ledger.settle(claim, result, now=later(2))
-    assert got.state is (to if to in (S.FAILED, S.DISCARDED) else S.RECEIVED)
-    assert (got.prefix, got.masked_s) == ("calls/2026/11/23/c-1/", {"PERSON": 1.5})
-    owed = {S.FAILED: [(Topic.DEAD, "c-1")], S.DISCARDED: []}.get(to, [(Topic.RECEIVED, "c-1")])
+    assert got.state is (to if to is S.DISCARDED else S.RECEIVED)
+    facts = ("calls/2026/11/23/c-1/", {"PERSON": 1.5}) if to in (S.PUBLISHED, S.DISCARDED) else (None, {})
+    assert (got.prefix, got.masked_s) == facts
+    owed = [] if to is S.DISCARDED else [(Topic.RECEIVED, "c-1")]
     assert drain(ledger, later(2)) == owed
     if got.state is S.RECEIVED:
         again = ledger.claim("c-1", owner="w", lease_s=60, now=later(2))
         assert DENIED in again.found.call.consent
         assert ledger.settle(again, settlement(S.DISCARDED), now=later(3)).state is S.DISCARDED
+
+
+def test_the_claims_of_a_dead_worker_are_taken_back(ledger, new_call):
+    for n, state in enumerate((S.RECEIVED, S.PROCESSING, S.KEPT)):
+        bring(ledger, new_call, state, f"c-{n}")
+    drain(ledger)
+    assert ledger.release("other", now=NOW) == 0
+    assert ledger.release("w", now=NOW) == 2
+    assert ledger.release("w", now=NOW) == 0
+    assert sorted(drain(ledger)) == [(Topic.KEPT, "c-1"), (Topic.RECEIVED, "c-0")]
+    assert ledger.claim("c-0", owner="w-2", states=[S.PROCESSING], lease_s=60, now=NOW) is None
+    assert ledger.claim("c-1", owner="w-2", states=[S.RECEIVED], lease_s=60, now=NOW) is None
+    assert ledger.claim("c-1", owner="w-2", states=[S.PROCESSING], lease_s=60, now=NOW) is not None
+    assert ledger.check_audit() is None
 
 
 # Consent
@@ -463,6 +493,16 @@ def test_a_lost_event_is_owed_again(ledger, new_call):
     assert ledger.reemit(grace_s=10, now=later(110)) == 2
     assert actions(ledger)[-1] == "call.reemitted"
     assert ledger.audit()[-1].actor == "reconcile"
+
+
+def test_an_older_event_that_is_sent_says_nothing_of_the_newer(ledger, new_call):
+    ledger.accept(new_call(), actor="a", now=NOW)
+    (older,) = events(ledger)
+    settle(ledger, S.KEPT)
+    ledger.mark_sent([older.event_id], now=NOW)
+    assert ledger.reemit(grace_s=10, now=later(100)) == 0
+    assert drain(ledger, later(100)) == [(Topic.KEPT, "c-1")]
+    assert ledger.reemit(grace_s=10, now=later(111)) == 1
 
 
 def test_what_somebody_works_on_is_not_lost(ledger, new_call):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -65,6 +66,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.accept("c-1", "a" * 64, live)
 
     def teardown(self):
+        assert self.ledger.check_audit() is None
+        assert len(self.ledger.audit()) == self.n_entries
         self.ledger.close()
         self.folder.cleanup()
 
@@ -124,6 +127,9 @@ class LedgerMachine(RuleBasedStateMachine):
             assert known.content == content
 
     @rule(call_id=IDS, content=CONTENTS)
+    def arrived_one(self, call_id, content):
+        self.arrived(call_id, content)
+
     def arrived(self, call_id, content):
         facts = {"content_sha256": content, "n_bytes": 1, "incomplete": False, "actor": "a"}
         known = self.calls.get(call_id)
@@ -139,6 +145,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.owe(call_id)
 
     @rule(call_id=IDS, flag=FLAGS)
+    def answer_one(self, call_id, flag):
+        self.answer(call_id, flag)
+
     def answer(self, call_id, flag):
         record = ConsentRecord(purpose=Purpose.RECORDING, flag=flag)
         known = self.calls.get(call_id)
@@ -150,7 +159,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert got.call.consent == (record,)
         self.n_entries += 1
         known.version += 1
-        if known.state not in (S.PROCESSING, S.FAILED, S.DISCARDED):
+        if known.state not in (S.PROCESSING, S.DISCARDED):
             lease = known.has_claim, known.lease_s
             self.enter(call_id, S.RECEIVED)
             known.has_claim, known.lease_s = lease
@@ -159,11 +168,22 @@ class LedgerMachine(RuleBasedStateMachine):
     def claim_one(self, call_id, owner):
         self.claim(call_id, owner)
 
-    @rule(call_id=IDS, data=st.data(), wait_s=st.sampled_from([None, 4]))
-    def work(self, call_id, data, wait_s):
+    @rule(
+        call_id=IDS,
+        choice=st.integers(0, 5),
+        wait_s=st.sampled_from([None, 4]),
+        meanwhile=st.sampled_from([None, "answer", "arrived", "late"]),
+    )
+    def work(self, call_id, choice, wait_s, meanwhile):
         if self.claim(call_id, "w-1"):
+            if meanwhile == "answer":
+                self.answer(call_id, Flag.DENIED)
+            elif meanwhile == "arrived":
+                self.arrived(call_id, "a" * 64)
+            elif meanwhile == "late":
+                self.s += LEASE_S + 1
             allowed = sorted(TRANSITIONS[self.calls[call_id].state])
-            self.settle(self.claims[-1], data.draw(st.sampled_from(allowed)), wait_s)
+            self.settle(self.claims[-1], allowed[choice % len(allowed)], wait_s)
 
     def claim(self, call_id, owner):
         claim = self.ledger.claim(call_id, owner=owner, lease_s=LEASE_S, now=self.now)
@@ -172,7 +192,7 @@ class LedgerMachine(RuleBasedStateMachine):
             known is not None
             and known.lease_s <= self.s
             and known.not_before_s <= self.s
-            and (known.state in (S.RECEIVED, S.PROCESSING) or (known.state is S.KEPT and known.arrived))
+            and known.state in (S.RECEIVED, S.PROCESSING, S.KEPT)
         )
         assert (claim is not None) is can
         if claim is None:
@@ -180,7 +200,7 @@ class LedgerMachine(RuleBasedStateMachine):
         known.not_before_s = 0
         if known.state is S.KEPT:
             self.enter(call_id, S.PROCESSING)
-        known.attempts += known.state is S.PROCESSING
+        known.attempts += 1
         known.fence += 1
         known.has_claim, known.lease_s = True, self.s + LEASE_S
         assert (claim.fence, claim.found.state) == (known.fence, known.state)
@@ -223,12 +243,15 @@ class LedgerMachine(RuleBasedStateMachine):
             assert state not in TRANSITIONS[known.state]
             return
         assert self.holds(claim)
-        is_overtaken = known.version != claim.found.consent_version
-        if is_overtaken and state not in (S.FAILED, S.DISCARDED):
-            state, due_s = S.RECEIVED, None
+        is_overtaken = known.version != claim.found.consent_version and state is not S.DISCARDED
+        is_retry = (known.state, state) in ((S.RECEIVED, S.RECEIVED), (S.PROCESSING, S.KEPT))
+        attempts = known.attempts if is_retry or state is not S.KEPT else 0
+        if is_overtaken:
+            state, due_s, attempts = S.RECEIVED, None, 0
         assert got.state is state
         known.hold_s = self.s + 7
         self.enter(call_id, state, due_s if state in (S.RECEIVED, S.KEPT) else None)
+        known.attempts = attempts
         self.n_entries += 1
 
     @rule(call_id=IDS)
@@ -314,11 +337,10 @@ class LedgerMachine(RuleBasedStateMachine):
         counts = self.ledger.counts(now=self.now)
         assert counts.unsent == len(self.owed)
         assert counts.landed == sum(known.landed for known in self.calls.values())
-        assert len(self.ledger.audit()) == self.n_entries
-        assert self.ledger.check_audit() is None
 
 
 TestLedger = LedgerMachine.TestCase
+TestLedger.pytestmark = [pytest.mark.slow]
 TestLedger.settings = settings(
-    max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )

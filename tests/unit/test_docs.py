@@ -10,7 +10,8 @@ import typer
 
 from callveil import errors, registry
 from callveil.cli import app
-from callveil.config import SECRET_VARIABLES, Profile
+from callveil.config import SECRET_VARIABLES, SITE_VARIABLES, Profile
+from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.recording import Part
 
 ROOT = Path(__file__).parents[2]
@@ -98,3 +99,24 @@ def test_links_in_documents_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):
         if "://" not in target:
             assert (ROOT / target).exists(), target
+
+
+SERVICE = (ROOT / "SERVICE.md").read_text()
+
+
+def test_every_metric_is_in_the_service_document():
+    source = (ROOT / "src/callveil/adapters/metrics.py").read_text()
+    names = set(re.findall(r'"(callveil_[a-z_]+)"', source))
+    assert len(names) > 10
+    for name in names:
+        assert re.search(rf"`{name}(_total)?[`{{]", SERVICE), name
+
+
+@pytest.mark.parametrize("variable", sorted(SITE_VARIABLES.values()))
+def test_every_variable_of_the_site_is_in_the_service_document(variable):
+    assert f"| `{variable}` |" in SERVICE
+
+
+@pytest.mark.parametrize("state", list(CallState))
+def test_every_state_is_in_the_service_document(state):
+    assert state.value.upper() in SERVICE

@@ -141,6 +141,9 @@ class LandingFolder:
 
     def tokens(self, older_than: datetime) -> Iterator[str]:
         """See `Landing.tokens`."""
+        yield from (token for token in self._tokens(older_than) if not self._is_being_written(token))
+
+    def _tokens(self, older_than: datetime) -> list[str]:
         latest: dict[str, float] = {}
         with _io_errors("the recordings cannot be listed"), suppress(FileNotFoundError):
             for entry in os.scandir(self._root):
@@ -151,12 +154,25 @@ class LandingFolder:
                         if entry.name.endswith(".audio") or match[1] not in latest:
                             latest[match[1]] = changed_at
         limit = older_than.astimezone(UTC).timestamp()
-        yield from sorted(token for token, changed_at in latest.items() if changed_at < limit)
+        return sorted(token for token, changed_at in latest.items() if changed_at < limit)
+
+    def _is_being_written(self, token: str) -> bool:
+        try:
+            file = os.open(self._audio(token), os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(file)
+        return False
 
     def rewrap(self) -> int:
         """See `Landing.rewrap`."""
         n_wrapped = 0
-        for token in list(self.tokens(datetime.max.replace(tzinfo=UTC))):
+        for token in self._tokens(datetime.max.replace(tzinfo=UTC)):
             with _io_errors("the keys cannot be wrapped anew"), locked(self._root / ".lock"):
                 n_wrapped += self._rewrap(token)
         return n_wrapped

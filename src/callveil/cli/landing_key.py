@@ -25,12 +25,16 @@ def create(data: Data = None) -> None:
 
 @app.command("rewrap")
 def rewrap(data: Data = None, profile: ProfileOption = "default") -> None:
-    """Wrap the data keys of what waits under the active key.
+    """Wrap the data keys of what waits, and of sealed originals, under the active key.
 
     To rotate: put a new key in CALLVEIL_LANDING_KEY and the old one in CALLVEIL_LANDING_OLD_KEYS, restart the
     service, run this, and then drop the old one.
     """
-    _say(f"{open_service(data, profile).landing.rewrap()} recordings are under the active key now")
+    from callveil.pipeline.seal import rewrap_originals
+
+    service = open_service(data, profile)
+    n_originals = rewrap_originals(service.originals) if service.originals is not None else 0
+    _say(f"{service.landing.rewrap()} recordings and {n_originals} originals are under the active key now")
 
 
 def _say(text: str) -> None:

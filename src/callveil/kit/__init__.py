@@ -1,12 +1,11 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
-from callveil.adapters.consent_rules import load_consent_rules
 from callveil.kit.drops import open_drop
+from callveil.kit.places import Originals, open_key_wrapper, open_landing, open_originals, open_store
 from callveil.kit.processing import (
     Kit,
     LazyDiarizer,
     LazySigner,
-    Originals,
     SystemClock,
     UsedModels,
     audio_limits,
@@ -14,11 +13,7 @@ from callveil.kit.processing import (
     build_listener,
     check_config,
     engine_options,
-    open_key_wrapper,
-    open_landing,
-    open_originals,
     open_signer,
-    open_store,
     signer_of,
 )
 from callveil.kit.service import Service, build_service, make_landing_key
@@ -37,7 +32,6 @@ __all__ = [
     "build_service",
     "check_config",
     "engine_options",
-    "load_consent_rules",
     "make_landing_key",
     "open_drop",
     "open_key_wrapper",

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from callveil.adapters.drop_folder import DropFolder
 from callveil.config import Config
 from callveil.errors import ConfigError
-from callveil.kit.processing import s3_arguments
+from callveil.kit.places import s3_arguments
 from callveil.ports import Drop
 
 

@@ -8,7 +8,8 @@ from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.key_wrapping import create_landing_key
 from callveil.adapters.ledger_sql import open_ledger
 from callveil.config import Config, ServiceConfig, Site
-from callveil.kit.processing import Originals, SystemClock, open_landing, open_originals, open_store
+from callveil.kit.places import Originals, open_landing, open_originals, open_store
+from callveil.kit.processing import SystemClock
 from callveil.ports import Clock, Landing, Ledger, ObjectStore
 from callveil.vocabulary.consent import ConsentRules
 

@@ -7,6 +7,7 @@ from callveil.kit import Service
 from callveil.pipeline.publish import keep_nothing
 from callveil.pipeline.seal import erase_original
 from callveil.stages.consent_gate import decide_consent
+from callveil.stages.retention_tags import call_prefix
 from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.ledger import CallState, Claim, LedgerCall, Settlement
 
@@ -25,6 +26,7 @@ def decide(claim: Claim, service: Service) -> Settlement:
         HELD, KEPT, DISCARDED, or PUBLISHED for one that stays published.
 
     Raises:
+        RefusedError: A recording that nobody knew of is under legal hold.
         StoreError: The store failed.
     """
     found = claim.found
@@ -33,6 +35,8 @@ def decide(claim: Claim, service: Service) -> Settlement:
         return settled
     if decision.action is Action.KEEP:
         return Settlement(state=CallState.KEPT, reason=decision.reason)
+    # A worker may have published it and died before it could say so: then the ledger knows of no recording.
+    service.store.delete_call(call_prefix(found.call), bypass_governance=True)
     keep_nothing(found.call, decision, service, found.content_sha256)
     if decision.action is Action.HOLD:
         return Settlement(state=CallState.HELD, reason=decision.reason, hold_until=decision.hold_until)

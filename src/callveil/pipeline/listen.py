@@ -20,6 +20,9 @@ from callveil.vocabulary.audio import Audio, ChannelSpeech
 from callveil.vocabulary.pii import Finding
 from callveil.vocabulary.transcript import SpeakerSegment, Transcription, Word
 
+_LIVE_STRETCH_S = (25.0, 40.0)
+"""A live call is heard in stretches this long, so that little is left to hear when it ends."""
+
 OnProgress = Callable[[float], None]
 """Told how many seconds of the call are heard so far."""
 
@@ -55,6 +58,7 @@ def listen(
     until_s: float | None,
     watch: Stopwatch,
     on_progress: OnProgress,
+    arriving: bool = False,
 ) -> Heard:
     """Transcribe and diarize a call, stretch by stretch.
 
@@ -65,6 +69,7 @@ def listen(
         until_s: Hear only what lies before this second; the rest never reaches an engine.
         watch: Takes the time of each step.
         on_progress: Called after every stretch.
+        arriving: The call still goes on, so it is heard in shorter stretches.
 
     Raises:
         AudioError: The recording cannot be read to its end.
@@ -76,8 +81,9 @@ def listen(
     tones: list[Finding] = []
     quiet: list[NDArray[np.bool_]] = []
     counter = _Counter(recording.blocks(until_s=until_s))
+    cutter = StretchCutter(*_LIVE_STRETCH_S) if arriving else StretchCutter()
     for stretch in watch.each(
-        "decode", stretches_of(counter, recording.format.rate_hz, recording.format.channels)
+        "decode", stretches_of(counter, recording.format.rate_hz, recording.format.channels, cutter)
     ):
         with watch("speech"):
             levels = measure_levels(stretch)
@@ -152,15 +158,18 @@ class _Counter:
             yield block
 
 
-def stretches_of(blocks: Iterable[Audio], rate_hz: int, channels: int) -> Iterator[Audio]:
+def stretches_of(
+    blocks: Iterable[Audio], rate_hz: int, channels: int, cutter: StretchCutter | None = None
+) -> Iterator[Audio]:
     """A recording at the engines' rate, cut at its pauses into stretches of 90 to 120 s.
 
     Args:
         blocks: The recording in order.
         rate_hz: Its rate.
         channels: Its number of channels.
+        cutter: For stretches of another length.
     """
-    resampler, cutter = Resampler(rate_hz=rate_hz, channels=channels), StretchCutter()
+    resampler, cutter = Resampler(rate_hz=rate_hz, channels=channels), cutter or StretchCutter()
     for block in blocks:
         for resampled in resampler.push(block):
             yield from cutter.push(resampled)

@@ -73,6 +73,7 @@ def record_call(
         until_s=decision.keep_until_s,
         watch=watch,
         on_progress=on_progress,
+        arriving=arriving,
     )
     # Only now the call's length is known; a withdrawal said to lie beyond its end cannot be believed.
     decision = decide_consent(call, kit.rules, kit.clock.now(), heard.duration_s)

@@ -12,8 +12,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterable, Callable, Coroutine
+import time
+from collections.abc import AsyncIterable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import faust
@@ -24,7 +26,7 @@ from callveil.kit import Service
 from callveil.pipeline.engine_process import EngineProcess, WorkerDiedError
 from callveil.pipeline.reconcile import reconcile
 from callveil.pipeline.work import Report, decide_call
-from callveil.vocabulary.ledger import CallState, Topic
+from callveil.vocabulary.ledger import CallState, Event, Topic
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,13 @@ _RELAY_S = 0.1
 """How often the outbox is looked at."""
 
 _RELAY_LIMIT = 200
+
+_RELAY_LEASE_S = 30.0
+
+_SEND_S = 10.0
+"""How long the broker may take for an event; half the lease and this together stay below the lease."""
+
+_RESEND_S = 0.5
 
 _GATES = 8
 """Calls the consent gate decides about at a time; each waits for ledger and store, not for the CPU."""
@@ -223,20 +232,42 @@ class _Parts:
             try:
                 events = await asyncio.to_thread(
                     lambda: ledger.take_events(
-                        owner=self._name, limit=_RELAY_LIMIT, lease_s=30.0, now=clock.now()
+                        owner=self._name, limit=_RELAY_LIMIT, lease_s=_RELAY_LEASE_S, now=clock.now()
                     )
                 )
-                sent = [(event.topic, event.call_id.encode(), event_to_json(event)) for event in events]
-                await asyncio.wait_for(asyncio.gather(*(send(*each) for each in sent)), 20.0)
-                if events:
-                    ids = [event.event_id for event in events]
-                    await asyncio.to_thread(lambda: ledger.mark_sent(ids, now=clock.now()))  # noqa: B023
+                await self._send_all(events, send)
             except Exception as error:  # noqa: BLE001  broker and ledger fail in many ways; both may come back
                 log.warning("events could not be sent", extra={"error": type(error).__name__})
                 await asyncio.sleep(1.0)
                 continue
             if len(events) < _RELAY_LIMIT:
                 await asyncio.sleep(_RELAY_S)
+
+    async def _send_all(self, events: Sequence[Event], send: Send) -> None:
+        """Send leased events; what fails is sent again, for nobody else may while the lease lasts."""
+        ledger, clock = self._service.ledger, self._service.clock
+        end = time.monotonic() + _RELAY_LEASE_S / 2
+        left = list(events)
+        while left:
+            sending = [send(event.topic, event.call_id.encode(), event_to_json(event)) for event in left]
+            results = await asyncio.gather(
+                *(asyncio.wait_for(each, _SEND_S) for each in sending), return_exceptions=True
+            )
+            sent = [
+                event.event_id for event, result in zip(left, results, strict=True) if not _failed(result)
+            ]
+            if sent:
+                await asyncio.to_thread(partial(ledger.mark_sent, sent, now=clock.now()))
+            errors = [result for result in results if _failed(result)]
+            left = [event for event, result in zip(left, results, strict=True) if _failed(result)]
+            if left:
+                names = sorted({type(error).__name__ for error in errors})
+                log.warning(
+                    "events could not be sent", extra={"error": ", ".join(names), "events": len(left)}
+                )
+                if time.monotonic() > end:
+                    return  # their lease ends, and they are taken anew
+                await asyncio.sleep(_RESEND_S)
 
     async def reconcile(self) -> None:
         """Look for what is owed, every so often, for ever."""
@@ -257,6 +288,10 @@ class _Parts:
                         "orphans": found.orphans,
                     },
                 )
+
+
+def _failed(result: object) -> bool:
+    return isinstance(result, BaseException)
 
 
 def _call_id(value: bytes) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,11 +16,14 @@ from callveil.pipeline.gate import decide
 from callveil.pipeline.lease import Lease
 from callveil.pipeline.listen import OnProgress
 from callveil.pipeline.record_call import record_call
+from callveil.pipeline.seal import erase_original
 from callveil.ports import AudioSource
 from callveil.vocabulary.audio import AudioFormat
 from callveil.vocabulary.ledger import CallState, Claim, LedgerCall, Settlement
 from callveil.vocabulary.proof import VerifyResult
 from callveil.vocabulary.recording import Outcome, State
+
+log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS: Mapping[str, int] = {"engine": 3, "model": 3, "internal": 3, "config": 3}
 """By family of the error, when another attempt may help: an engine may have run out of memory."""
@@ -111,6 +115,7 @@ def _work(
         try:
             after = _settle(claim, settlement, service)
         except LeaseLostError:
+            _take_back(claim, settlement, service)
             return None
     shred_if_done(after, service, actor=f"worker:{owner}")
     return _report(after, outcome)
@@ -124,9 +129,11 @@ def _redact(
     lease: Lease, service: Service, kit: Kit, on_progress: OnProgress
 ) -> tuple[Settlement, Outcome | None]:
     found = lease.claim.found
-    if found.attempts > MOST_LOST_WORKERS and found.error_code is None:
-        reason = f"{found.attempts - 1} workers died while they redacted it"
-        return Settlement(state=CallState.FAILED, reason=reason, error_code="worker_lost"), None
+    if found.attempts > MOST_LOST_WORKERS:
+        n_lost = service.ledger.failures(found.call_id).get("worker_lost", 0)
+        if n_lost >= MOST_LOST_WORKERS:
+            reason = f"{n_lost} workers died while they redacted it"
+            return Settlement(state=CallState.FAILED, reason=reason, error_code="worker_lost"), None
     with _recording(found, service) as recording:
         outcome = record_call(
             found.call,
@@ -216,10 +223,16 @@ def settlement_of(outcome: Outcome) -> Settlement:
 
 
 def after_failure(claim: Claim, error: CallveilError, service: Service) -> Settlement:
-    """Try again later, or give up: by the family of the error and the attempts so far."""
+    """Try again later, or give up: by the family of the error and how often it came before.
+
+    Attempts that ended otherwise do not count: an engine that fails once after an outage of the store has
+    failed once.
+    """
     found = claim.found
     most = MOST_ATTEMPTS.get(error.code, 1 if error.is_permanent else MOST_OUTAGE_ATTEMPTS)
-    if found.attempts >= most:
+    if found.attempts >= most and (
+        most == 1 or 1 + service.ledger.failures(found.call_id).get(error.code, 0) >= most
+    ):
         return Settlement(state=CallState.FAILED, reason=str(error), error_code=error.code)
     back = CallState.RECEIVED if found.state is CallState.RECEIVED else CallState.KEPT
     settings = service.settings
@@ -250,6 +263,24 @@ def _give_way(claim: Claim, service: Service) -> None:
         _settle(claim, Settlement(state=CallState.KEPT), service)
     except (LeaseLostError, LedgerError, ValueError):
         return
+
+
+def _take_back(claim: Claim, settlement: Settlement, service: Service) -> None:
+    """Delete what was published too late: the call was discarded after this worker had last asked.
+
+    So it goes with a worker that stood still in between. Where the call is in another state, whoever decides
+    about it next finds the recording and takes it over, or deletes it.
+    """
+    call_id = claim.found.call_id
+    if settlement.state is not CallState.PUBLISHED or settlement.prefix is None:
+        return
+    try:
+        if service.ledger.get(call_id).state is CallState.DISCARDED:
+            service.store.delete_call(settlement.prefix, bypass_governance=True)
+            erase_original(call_id, service.originals)
+            log.warning("a call that was discarded meanwhile is deleted", extra={"call_id": call_id})
+    except CallveilError as error:
+        log.error("a call that was discarded is published", extra={"call_id": call_id, "error": error.code})
 
 
 def shred_if_done(found: LedgerCall, service: Service, *, actor: str) -> bool:

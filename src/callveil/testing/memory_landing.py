@@ -33,6 +33,7 @@ class _Recording:
     wrapped: bytes
     changed_at: datetime
     is_being_written: bool = True
+    is_held: bool = False
 
 
 @dataclass(slots=True)
@@ -112,7 +113,9 @@ class MemoryLanding:
     def tokens(self, older_than: datetime) -> Iterator[str]:
         """See `Landing.tokens`."""
         yield from sorted(
-            token for token, recording in self.recordings.items() if recording.changed_at < older_than
+            token
+            for token, recording in self.recordings.items()
+            if recording.changed_at < older_than and not (recording.is_being_written or recording.is_held)
         )
 
     def rewrap(self) -> int:
@@ -179,8 +182,10 @@ class MemoryLandingWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._is_open = False
-        if self._landed is None:
+        was_open, self._is_open = self._is_open, False
+        if (recording := self._landing.recordings.get(self._token)) is not None:
+            recording.is_held = False
+        if was_open and self._landed is None:
             self._landing.shred(self._token)
 
     def write(self, data: bytes) -> None:
@@ -201,13 +206,15 @@ class MemoryLandingWriter:
     def leave_open(self) -> None:
         """See `LandingWriter.leave_open`."""
         self._is_open = False
-        self._landing.recordings[self._token].is_being_written = False
+        if (recording := self._landing.recordings.get(self._token)) is not None:
+            recording.is_being_written = False
 
     def finish(self) -> Landed:
         """See `LandingWriter.finish`."""
         self._check_open()
         self._seal(len(self._waiting), End.YES)
-        self._landing.recordings[self._token].is_being_written = False
+        recording = self._landing.recordings[self._token]
+        recording.is_being_written, recording.is_held = False, True
         self._landed = Landed(token=self._token, sha256=self._digest.hexdigest(), n_bytes=self._n_bytes)
         return self._landed
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.resources import resource_folder
 from callveil.config import Profile
 from callveil.errors import EngineError, MetadataError
-from callveil.kit import Kit, load_consent_rules
+from callveil.kit import Kit
 from callveil.pipeline.batch import Job, find_jobs, process
 from callveil.testing import (
     START,

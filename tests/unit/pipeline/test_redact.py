@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.resources import resource_folder
 from callveil.config import Profile
 from callveil.errors import EngineError
-from callveil.kit import Kit, load_consent_rules
+from callveil.kit import Kit
 from callveil.pipeline.record_call import record_call
 from callveil.testing import (
     START,

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.key_wrapping import LocalKeyWrapper
 from callveil.adapters.originals_folder import FolderOriginals
 from callveil.adapters.resources import resource_folder
 from callveil.config import Profile, load_config
 from callveil.errors import ConfigError, NotFoundError, RefusedError, StoreError
-from callveil.kit import Kit, Originals, load_consent_rules, open_originals
+from callveil.kit import Kit, Originals, open_originals
 from callveil.pipeline.record_call import record_call
 from callveil.pipeline.seal import delete_expired, replay_original, rewrap_originals
 from callveil.testing import (

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.models import ModelFolder
 from callveil.adapters.resources import resource_folder
 from callveil.config import Profile, load_config
-from callveil.kit import Kit, load_consent_rules
+from callveil.kit import Kit
 from callveil.pipeline.record_call import record_call
 from callveil.registry import engine_module
 from callveil.stages.mask_text import TextStyle, mask_text

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.ed25519 import Ed25519Signer, public_pem
 from callveil.adapters.resources import resource_folder
 from callveil.adapters.signing_keys import KeyFolder
 from callveil.adapters.store_local import LocalStore
 from callveil.config import Profile
 from callveil.errors import ConfigError, MetadataError, NotFoundError
-from callveil.kit import Kit, LazySigner, load_consent_rules
+from callveil.kit import Kit, LazySigner
 from callveil.pipeline.record_call import record_call
 from callveil.pipeline.verify_published import (
     CheckedCall,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,8 +19,11 @@ from callveil.adapters.ledger_sql.tables import attempts, calls
 from callveil.errors import LeaseLostError, NotFoundError, RefusedError
 from callveil.vocabulary.ledger import TRANSITIONS, CallState, Claim, LedgerCall, Settlement
 
-_STANDS = frozenset({CallState.FAILED, CallState.DISCARDED})
+_STANDS = frozenset({CallState.DISCARDED})
 """What answers that come in while somebody works do not undo."""
+
+_LOST = "worker_lost"
+"""Family of the error that a dead worker did not live to tell."""
 
 _ENTERED = {
     CallState.RECEIVED: CallState.RECEIVED,
@@ -107,9 +111,8 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
     is_overtaken = row.consent_version != held.found.consent_version and result.state not in _STANDS
     to = CallState.RECEIVED if is_overtaken else result.state
     is_retry = (came_from, to) in _RETRIES and not is_overtaken
-    values: dict[str, Any] = {"attempts": row.attempts if is_retry or to is not CallState.KEPT else 0}
-    if is_overtaken:
-        values["attempts"] = 0
+    begins_anew = to in _RETRIED and not is_retry
+    values: dict[str, Any] = {"attempts": 0 if begins_anew else row.attempts}
     if result.state in _WITH_FACTS:
         values |= {
             "prefix": result.prefix,
@@ -145,25 +148,39 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
 
 def release(connection: sa.Connection, owner: str, *, now: datetime) -> int:
     """See `Ledger.release`."""
-    held = connection.execute(sa.select(calls.c.call_id).where(calls.c.lease_owner == owner)).scalars().all()
-    for call_id in held:
-        row = find(connection, call_id, lock=True)
-        if row.lease_owner != owner:
-            continue
+    query = sa.select(calls).where(calls.c.lease_owner == owner).order_by(calls.c.call_id)
+    held = connection.execute(query.with_for_update()).all()
+    for row in held:
         if row.state == CallState.PROCESSING:
             enter(connection, row, CallState.KEPT, now=now, reason=row.reason, error_code=row.error_code)
         else:
-            change(connection, call_id, lease_owner=None, lease_until=None)
+            change(connection, row.call_id, lease_owner=None, lease_until=None)
             owe_again(connection, row, now=now)
+    # All calls are locked before the chain is: in turns, two of these would wait for each other.
+    for row in held:
         audit_chain.append(
             connection,
             actor=f"worker:{owner}",
             action=Action.REEMITTED,
-            call_id=call_id,
+            call_id=row.call_id,
             detail={"fence": row.fence},
             now=now,
         )
     return len(held)
+
+
+def failures(connection: sa.Connection, call_id: str) -> Mapping[str, int]:
+    """See `Ledger.failures`."""
+    row = find(connection, call_id)
+    query = sa.select(attempts).where(attempts.c.call_id == call_id)
+    found: Counter[str] = Counter()
+    for attempt in connection.execute(query.order_by(attempts.c.fence.desc()).limit(row.attempts)):
+        is_under_way = attempt.fence == row.fence and row.lease_owner is not None
+        if attempt.settled_at is None and not is_under_way:
+            found[_LOST] += 1
+        elif attempt.error_code is not None:
+            found[attempt.error_code] += 1
+    return found
 
 
 def replay(connection: sa.Connection, call_id: str, *, actor: str, now: datetime) -> LedgerCall:

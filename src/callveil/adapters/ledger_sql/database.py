@@ -101,15 +101,18 @@ def create_engine(url: sa.URL) -> sa.Engine:
 
 
 def _make_private(path: Path) -> None:
-    """SQLite gives its side files the mode of the database."""
+    """SQLite gives its side files the mode of the database.
+
+    A database that is there is not opened for it: closing a file drops every lock that this process has on
+    it, those of another ledger on the same database too, and two writers without locks destroy it.
+    """
     problem = None
     try:
         make_folders(path.parent)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            os.fchmod(handle, 0o600)
-        finally:
-            os.close(handle)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            path.chmod(0o600)
     except OSError as error:
         problem = error.strerror or type(error).__name__
     if problem is not None:

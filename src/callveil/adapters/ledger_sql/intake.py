@@ -24,9 +24,7 @@ from callveil.stages.consent_history import fold_answers
 from callveil.vocabulary.consent import ConsentRecord
 from callveil.vocabulary.ledger import CallState, LedgerCall, NewCall
 
-_DECIDED_ANEW = frozenset(
-    {CallState.RECEIVED, CallState.HELD, CallState.KEPT, CallState.PUBLISHED, CallState.QUARANTINED}
-)
+_DECIDED_ANEW = frozenset(CallState) - {CallState.PROCESSING, CallState.DISCARDED}
 
 
 def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> tuple[LedgerCall, bool]:

@@ -143,6 +143,10 @@ class SqlLedger:
         """See `Ledger.settle`."""
         return self._database.write(lambda c: claims.settle(c, claim, result, now=now))
 
+    def failures(self, call_id: str) -> Mapping[str, int]:
+        """See `Ledger.failures`."""
+        return self._database.read(lambda c: claims.failures(c, call_id))
+
     def replay(self, call_id: str, *, actor: str, now: datetime) -> LedgerCall:
         """See `Ledger.replay`."""
         return self._database.write(lambda c: claims.replay(c, call_id, actor=actor, now=now))

@@ -1,0 +1,1 @@
+"""Test-only engines, and what drives the service with them."""
