@@ -768,8 +768,11 @@ class Drop(Protocol):
     def close(self) -> None:
         """Let go of it."""
 
-    def files(self) -> Iterator[DroppedFile]:
+    def files(self, is_wanted: Callable[[str], bool] = ...) -> Iterator[DroppedFile]:
         """Every file, in no order, one at a time: there may be very many.
+
+        Args:
+            is_wanted: Whether a name is asked for; what it says may change while files come.
 
         Raises:
             ConfigError: There is no such folder or bucket, or its keys are wrong.

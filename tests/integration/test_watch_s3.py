@@ -193,3 +193,26 @@ def test_a_locked_bucket_says_so_and_loses_nothing(s3_server, s3_buckets):
         client.disable_object_legal_hold(found.name, f"{found.prefix}/c-1.wav")
         assert found.look() == Looked(known=1)
         assert found.everything() == []
+
+
+@pytest.mark.parametrize(("step", "nth"), [("read", 2), ("remove", 1), ("remove", 2)])
+def test_dying_at_any_step_loses_and_doubles_nothing(bucket, step, nth):
+    bucket.pair("c-1")
+    drop = bucket.drop()
+    does, left = getattr(drop, step), nth
+
+    def die(*arguments):
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise KeyboardInterrupt
+        return does(*arguments)
+
+    setattr(drop, step, die)
+    with pytest.raises(KeyboardInterrupt):
+        bucket.look(drop=drop)
+    bucket.look()
+    bucket.look(orphan_after_s=-60)
+    assert [call.call_id for call in bucket.ledger.calls()] == ["c-1"]
+    assert bucket.everything() == []
+    assert len(bucket.landing.recordings) == 1

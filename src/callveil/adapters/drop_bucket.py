@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
@@ -38,13 +38,13 @@ class DropBucket:
     def close(self) -> None:
         """Nothing is held."""
 
-    def files(self) -> Iterator[DroppedFile]:
+    def files(self, is_wanted: Callable[[str], bool] = lambda _: True) -> Iterator[DroppedFile]:
         """See `Drop.files`."""
         with _no_rights("listing the drop folder"):
             now = self._bucket.server_time() or datetime.now(UTC)
             for found in self._bucket.folder(self._base):
                 name = found.key.removeprefix(self._base)
-                if name and is_seen(name):
+                if name and is_wanted(name) and is_seen(name):
                     yield DroppedFile(
                         name=name,
                         n_bytes=found.n_bytes,

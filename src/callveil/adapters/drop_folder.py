@@ -15,7 +15,7 @@ import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,14 +57,14 @@ class DropFolder:
                 os.close(file)
         self._lock = self._folder = None
 
-    def files(self) -> Iterator[DroppedFile]:
+    def files(self, is_wanted: Callable[[str], bool] = lambda _: True) -> Iterator[DroppedFile]:
         """See `Drop.files`."""
         folder = self._open()
         with file_errors("the drop folder cannot be listed"):
             now_s = self._now_s()
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if not is_seen(entry.name):
+                    if not (is_wanted(entry.name) and is_seen(entry.name)):
                         continue
                     with suppress(FileNotFoundError):
                         found = entry.stat(follow_symlinks=False)

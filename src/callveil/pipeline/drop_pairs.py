@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +14,9 @@ PAGE_FILES = 10_000
 """Files held in memory at a time."""
 
 METADATA_SUFFIXES = (".json", ".xml")
+
+_Place = tuple[str, str]
+"""Stem and name: in this order a group stays together, which it would not in the order of names."""
 
 ALLOWED = (
     f"one recording ({', '.join(sorted(AUDIO_SUFFIXES))}) and one metadata file of the same name: .json as in"
@@ -85,18 +87,18 @@ def stem_of(name: str) -> str:
     return name[: len(name) - len(suffix_of(name))]
 
 
-def groups(look: Callable[[], Iterable[DroppedFile]], page_files: int = PAGE_FILES) -> Iterator[Group]:
+def groups(
+    look: Callable[[Callable[[str], bool]], Iterable[DroppedFile]], page_files: int = PAGE_FILES
+) -> Iterator[Group]:
     """Every group in order of its stem, with bounded memory: the folder is listed once for every page.
 
     Args:
-        look: Lists the files, in any order.
-        page_files: Files held at a time; a group that is larger shows so many of its files only.
+        look: Lists the files with wanted names, in any order; see `Drop.files`.
+        page_files: Files of a page; a group that is larger shows so many of its files only.
     """
-    after: tuple[str, str] | None = None
+    after: _Place | None = None
     while True:
-        page = heapq.nsmallest(
-            page_files, (file for file in look() if after is None or _place(file) > after), key=_place
-        )
+        page = _page(look, after, page_files)
         found = [Group(stem=stem, files=tuple(files)) for stem, files in groupby(page, _stem)]
         if len(page) < page_files:
             yield from found
@@ -105,6 +107,25 @@ def groups(look: Callable[[], Iterable[DroppedFile]], page_files: int = PAGE_FIL
         whole = found[:-1] or found
         yield from whole
         after = (whole[-1].stem, chr(0x10FFFF))
+
+
+def _page(
+    look: Callable[[Callable[[str], bool]], Iterable[DroppedFile]], after: _Place | None, page_files: int
+) -> list[DroppedFile]:
+    """The first files after a place; twice as many are held at most."""
+    page: list[DroppedFile] = []
+    before: _Place | None = None
+
+    def is_wanted(name: str) -> bool:
+        place = _place(name)
+        return (after is None or place > after) and (before is None or place < before)
+
+    for file in look(is_wanted):
+        page.append(file)
+        if len(page) == 2 * page_files:
+            page = sorted(page, key=_file_place)[:page_files]
+            before = _file_place(page[-1])
+    return sorted(page, key=_file_place)[:page_files]
 
 
 def verdict(group: Group, *, settle_s: float, orphan_after_s: float) -> Verdict:
@@ -134,5 +155,9 @@ def _stem(file: DroppedFile) -> str:
     return stem_of(file.name)
 
 
-def _place(file: DroppedFile) -> tuple[str, str]:
-    return stem_of(file.name), file.name
+def _place(name: str) -> _Place:
+    return stem_of(name), name
+
+
+def _file_place(file: DroppedFile) -> _Place:
+    return _place(file.name)
