@@ -6,6 +6,7 @@ Words and turns passed through here are raw: an implementation must not log, sto
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Protocol, Self
 
 from callveil.vocabulary.audio import Audio, AudioFormat, ChannelSpeech
 from callveil.vocabulary.consent import ConsentRecord
+from callveil.vocabulary.drop import DroppedFile
 from callveil.vocabulary.ledger import (
     AuditEntry,
     CallState,
@@ -744,4 +746,54 @@ class OriginalStore(Protocol):
 
         Returns:
             True when there was anything.
+        """
+
+
+class Drop(Protocol):
+    """A folder, or a prefix of a bucket, that telephony systems drop calls in, in clear.
+
+    Sub-folders, hidden names, and names of files that are still on their way are not seen. No method follows
+    a link. A file that is not as it was seen (gone, or changed since) is a `NotFoundError`.
+    Every method raises `StoreError` when the folder or the server fails.
+    """
+
+    @property
+    def source(self) -> str:
+        """As in `NewCall`: "folder" or "s3"."""
+
+    @property
+    def may_grow(self) -> bool:
+        """True when a file can be seen before all of it is there."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+    def files(self, is_wanted: Callable[[str], bool] = ...) -> Iterator[DroppedFile]:
+        """Every file, in no order, one at a time: there may be very many.
+
+        Args:
+            is_wanted: Whether a name is asked for; what it says may change while files come.
+
+        Raises:
+            ConfigError: There is no such folder or bucket, or its keys are wrong.
+            RefusedError: Another process has it.
+        """
+
+    def read(self, file: DroppedFile) -> AbstractContextManager[Iterator[bytes]]:
+        """Read a file, in pieces of up to 1 MiB.
+
+        Raises:
+            NotFoundError: It is not the one that was seen; before a piece, or after the last one.
+        """
+
+    def remove(self, file: DroppedFile) -> bool:
+        """Delete a file for good, as far as can be done; False when it is not the one that was seen."""
+
+    def quarantine(self, files: Sequence[DroppedFile], stem: str, reason: str) -> None:
+        """Move files aside, into "quarantine/", beside `<stem>.reason.txt`. Nothing there is overwritten.
+
+        Args:
+            files: Of one call; one that has changed stays.
+            stem: Their common name, without suffix.
+            reason: A text without content.
         """

@@ -103,9 +103,12 @@ def overwrite(file: int, *, most_bytes: int | None = None) -> None:
         most_bytes: How much; None for all of it.
     """
     size = os.fstat(file).st_size
-    zeros = bytes(size if most_bytes is None else min(size, most_bytes))
+    left = size if most_bytes is None else min(size, most_bytes)
     os.lseek(file, 0, os.SEEK_SET)
-    write_all(file, zeros)
+    while left:
+        block = min(left, BLOCK_BYTES)
+        write_all(file, bytes(block))
+        left -= block
     os.fsync(file)
 
 

@@ -45,6 +45,7 @@ class Version:
         n_bytes: Size; 0 for a delete marker.
         is_latest: True for the version that a plain get shows.
         is_marker: True for a delete marker.
+        etag: The server's mark of the content; "" for a delete marker.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Version:
     n_bytes: int
     is_latest: bool
     is_marker: bool
+    etag: str = ""
 
 
 class S3Bucket:
@@ -210,18 +212,21 @@ class S3Bucket:
                     n_bytes=found.size or 0,
                     is_latest=found.is_latest == "true",
                     is_marker=found.is_delete_marker,
+                    etag=plain_etag(found.etag),
                 )
                 for found in self._client.list_objects(
                     self.name, prefix=prefix, recursive=True, include_version=True
                 )
             ]
 
-    def remove(self, versions: list[Version]) -> None:
-        """Delete versions for good, past a governance date where the keys may do that."""
+    def remove(self, versions: list[Version], *, bypass_governance: bool = True) -> None:
+        """Delete versions for good, past a governance date where that is asked for and the keys may do it."""
         targets = [DeleteObject(version.key, version.version_id) for version in versions]
         action = "deleting versions"
         with s3_errors(action):
-            failed = list(self._client.remove_objects(self.name, targets, bypass_governance_mode=True))
+            failed = list(
+                self._client.remove_objects(self.name, targets, bypass_governance_mode=bypass_governance)
+            )
         if failed:
             raise s3_error(str(failed[0].code), action)
 
@@ -314,6 +319,11 @@ def parse_retention(answer: bytes) -> datetime | None:
     seconds, fraction = match.groups()
     moment = datetime.fromisoformat(seconds.decode()).replace(tzinfo=UTC)
     return whole_seconds(moment.replace(microsecond=1 if fraction and int(fraction) else 0))
+
+
+def plain_etag(etag: object) -> str:
+    """A mark without its quotes."""
+    return "" if etag is None else str(etag).strip('"')
 
 
 def _s3_tags(tags: Mapping[str, str]) -> Any:

@@ -25,6 +25,7 @@ from callveil.cli import (
     service,
     show,
     verify,
+    watch,
 )
 from callveil.cli.output import EXIT_INTERRUPTED, fail
 from callveil.errors import CallveilError
@@ -59,6 +60,7 @@ app.command("process")(process.process)
 app.command("dev")(dev.dev)
 app.command("serve")(service.serve)
 app.command("worker")(service.worker)
+app.command("watch")(watch.watch)
 app.command("reconcile")(service.reconcile)
 app.add_typer(dead.app, name="dead")
 app.add_typer(audit.app, name="audit")

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from callveil.adapters.local_files import make_folders
 from callveil.cli.output import console, print_json
 from callveil.config import Config, Site, load_config, load_site
 from callveil.errors import ConfigError
@@ -91,6 +92,7 @@ def worker(
     config, site = load(data, profile)
     check_config(config)
     open_signer(config)  # without a key nothing can be published, so nothing is heard
+    make_folders(site.data)  # for what Faust keeps
     log_as_json(log_level)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     run_worker(build_service(config, site), name, metrics_port=metrics_port, metrics_host=metrics_host)

@@ -1,5 +1,6 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
+from callveil.kit.drops import open_drop
 from callveil.kit.places import Originals, open_key_wrapper, open_landing, open_originals, open_store
 from callveil.kit.processing import (
     Kit,
@@ -32,6 +33,7 @@ __all__ = [
     "check_config",
     "engine_options",
     "make_landing_key",
+    "open_drop",
     "open_key_wrapper",
     "open_landing",
     "open_originals",

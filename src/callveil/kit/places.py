@@ -108,7 +108,7 @@ def open_originals(config: Config, landing_key: Path | None = None) -> Originals
             from callveil.adapters.originals_s3 import S3Originals
         except ModuleNotFoundError as error:
             raise ConfigError("originals.location: s3:// needs: pip install 'callveil[s3]'") from error
-        given = _s3_arguments("originals.location", parts.netloc, parts.path, config)
+        given = s3_arguments("originals.location", parts.netloc, parts.path, config)
         store = S3Originals(**given)
     else:
         store = FolderOriginals(Path(wanted.location))
@@ -121,10 +121,21 @@ def _open_s3(bucket: str, prefix: str, config: Config) -> ObjectStore:
         from callveil.adapters.store_s3 import S3Store
     except ModuleNotFoundError as error:
         raise ConfigError("out: s3:// needs the extra s3: pip install 'callveil[s3]'") from error
-    return S3Store(**_s3_arguments("out", bucket, prefix, config))
+    return S3Store(**s3_arguments("out", bucket, prefix, config))
 
 
-def _s3_arguments(where: str, bucket: str, path: str, config: Config) -> dict[str, Any]:
+def s3_arguments(where: str, bucket: str, path: str, config: Config) -> dict[str, Any]:
+    """Arguments that the S3 adapters share.
+
+    Args:
+        where: What asks, for errors.
+        bucket: Its name.
+        path: Inside the bucket; slashes at its ends do not matter.
+        config: For the server and its keys.
+
+    Raises:
+        ConfigError: The keys are not set.
+    """
     access_key, secret_key = config.secrets.s3_access_key, config.secrets.s3_secret_key
     if access_key is None or secret_key is None:
         raise ConfigError(

@@ -18,9 +18,10 @@ from callveil.adapters.call_metadata import parse_call, parse_consent
 from callveil.adapters.metrics import CONTENT_TYPE, ApiMetrics
 from callveil.errors import CallveilError
 from callveil.kit import Service
+from callveil.pipeline.intake import take_in, waiting_calls
 from callveil.ports import LandingWriter
 from callveil.stages.documents.forms import utc
-from callveil.vocabulary.ledger import CallState, LedgerCall, NewCall
+from callveil.vocabulary.ledger import CallState, LedgerCall
 from callveil.vocabulary.recording import Part
 from callveil.web import problems, telephony
 from callveil.web.openapi import API_DESCRIPTION, PATCH_CONSENT, POST_CALLS, answers
@@ -191,27 +192,9 @@ class _Ingest:
     def _accept(
         self, upload: Upload, writer: LandingWriter, actor: str, idempotency_key: str | None
     ) -> tuple[LedgerCall, bool]:
-        service, now = self._service, self._service.clock.now()
-        call = parse_call(upload.metadata, source="metadata", default_started_at=now)
-        landed = writer.finish()
-        new = NewCall(
-            call=call,
-            landing=landed.token,
-            source="push",
-            content_sha256=landed.sha256,
-            n_bytes=landed.n_bytes,
-            idempotency_key=idempotency_key,
-        )
-        try:
-            accepted, created = service.ledger.accept(new, actor=actor, now=now)
-        except Exception:
-            # A ledger that failed may have committed; reconcile shreds what belongs to no call.
-            if not _may_be_known(landed.token, service):
-                service.landing.shred(landed.token)
-            raise
-        if not created:
-            service.landing.shred(landed.token)
-        return accepted, created
+        service = self._service
+        call = parse_call(upload.metadata, source="metadata", default_started_at=service.clock.now())
+        return take_in(call, writer, service, source="push", actor=actor, idempotency_key=idempotency_key)
 
     async def consent(self, request: Request, call_id: str) -> LedgerCall:
         signed = self.signed(request)
@@ -237,23 +220,11 @@ class _Ingest:
             )
         if time.monotonic() - self._waiting_at > _BACKLOG_S:
             self._waiting_at = time.monotonic()
-            counts = await run_in_threadpool(
-                lambda: self._service.ledger.counts(now=self._service.clock.now())
-            )
-            by_state = counts.by_state
-            busy = (CallState.RECEIVED, CallState.KEPT, CallState.PROCESSING)
-            self._waiting = sum(by_state.get(state, 0) for state in busy)
+            self._waiting = await run_in_threadpool(waiting_calls, self._service)
         if self._waiting >= settings.max_waiting:
             raise ProblemError(
                 429, f"{settings.max_waiting} calls are waiting; try again later", retry_after_s=30
             )
-
-
-def _may_be_known(token: str, service: Service) -> bool:
-    try:
-        return token in service.ledger.known_landings([token])
-    except Exception:  # noqa: BLE001  then nobody knows, and audio of an accepted call must not be lost
-        return True
 
 
 def _check_length(request: Request, most: int) -> None:
