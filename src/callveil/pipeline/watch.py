@@ -43,7 +43,7 @@ _MOST_FAILURES = 3
 """So many in a row are not about single files: the folder or the server is away."""
 
 _STUCK_S = 60.0
-"""How long files that could not be taken or removed are left alone: reading them all the time helps nobody."""
+"""How long files that could not be taken or removed are left alone, not to be read all the time."""
 
 _MOST_STUCK = 10_000
 """How many of them are remembered."""
