@@ -20,8 +20,6 @@ from callveil.adapters.telephony.siprec import parse_siprec
 from callveil.errors import (
     AudioError,
     CallveilError,
-    LandingError,
-    LedgerError,
     MetadataError,
     NotFoundError,
     RefusedError,
@@ -43,6 +41,12 @@ _BACKLOG_S = 1.0
 
 _MOST_FAILURES = 3
 """So many in a row are not about single files: the folder or the server is away."""
+
+_STUCK_S = 60.0
+"""How long files that could not be taken or removed are left alone, not to be read all the time."""
+
+_MOST_STUCK = 10_000
+"""How many of them are remembered."""
 
 _REASON = """Not taken: {why}.
 
@@ -109,6 +113,7 @@ class Watcher:
         self._settle_s, self._orphan_after_s = settle_s, orphan_after_s
         self._check = check
         self._waiting, self._waiting_at = 0, -_BACKLOG_S
+        self._stuck: dict[tuple[str | int, ...], float] = {}
 
     def look(self) -> Looked:
         """Take what can be taken now.
@@ -123,30 +128,36 @@ class Watcher:
         looked, failures = Looked(), 0
         for group in groups(self._drop.files):
             self._check()
-            failed_before = looked.failed
+            stamp = group.files[0].stamp
+            if self._stuck.get(stamp, 0.0) > time.monotonic():
+                looked.failed += 1
+                continue
             try:
                 self._treat(group, looked)
-            except (LedgerError, LandingError):
-                raise
+                failures = 0
             except NotFoundError:
                 looked.waiting += 1  # changed while it was looked at
             except StoreError as error:
-                looked.failed += 1
                 failures += 1
-                log.warning("dropped files cannot be taken now", extra={"error": error.code})
+                self._fail(stamp, error.code, looked)
                 if failures >= _MOST_FAILURES:
+                    self._stuck.clear()
                     raise
             except CallveilError:
                 raise
             except Exception as error:  # noqa: BLE001  the border of one pair: the next one must be taken
-                looked.failed += 1
                 # The text of an unknown error may quote the call, so only its kind is kept.
-                log.error("dropped files cannot be taken", extra={"error": type(error).__name__})
-            if looked.failed == failed_before:
-                failures = 0
+                self._fail(stamp, type(error).__name__, looked)
             if looked.full:
                 break
         return looked
+
+    def _fail(self, stamp: tuple[str | int, ...], code: str, looked: Looked) -> None:
+        looked.failed += 1
+        if len(self._stuck) >= _MOST_STUCK:
+            self._stuck.clear()
+        self._stuck[stamp] = time.monotonic() + _STUCK_S
+        log.warning("dropped files cannot be taken now", extra={"error": code})
 
     def _treat(self, group: Group, looked: Looked) -> None:
         found = verdict(group, settle_s=self._settle_s, orphan_after_s=self._orphan_after_s)

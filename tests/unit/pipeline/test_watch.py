@@ -484,6 +484,29 @@ def test_a_folder_that_fails_again_and_again_ends_the_look(place, monkeypatch):
         place.look()
 
 
+def test_what_cannot_be_removed_is_not_read_all_the_time(place, monkeypatch):
+    place.pair("c-1")
+    reads, read = [], place.drop.read
+
+    def count(file):
+        reads.append(file.name)
+        return read(file)
+
+    def refuse(_):
+        raise StoreError("no right")
+
+    monkeypatch.setattr(place.drop, "read", count)
+    with monkeypatch.context() as patch:
+        patch.setattr(place.drop, "remove", refuse)
+        watcher = place.watcher()
+        assert watcher.look() == Looked(failed=1)
+        assert watcher.look() == Looked(failed=1)
+    assert len(reads) == 2
+    place.pair("c-2")
+    assert watcher.look() == Looked(accepted=1, failed=1)
+    assert place.look() == Looked(known=1)
+
+
 def test_no_folder_no_rights_and_a_second_process(place, tmp_path):
     with pytest.raises(ConfigError, match="a folder that exists"):
         list(DropFolder(tmp_path / "nowhere").files())
