@@ -51,6 +51,19 @@ class WorkerMetrics:
             registry=registry,
         )
 
+        self._lag = Gauge(
+            "callveil_queue_lag", "Events of a topic not yet taken.", ["topic"], registry=registry
+        )
+        self._pending = Gauge(
+            "callveil_pending_calls", "Calls taken from Kafka that wait for a process.", registry=registry
+        )
+
+    def queued(self, *, lag: Mapping[str, int], pending: int) -> None:
+        """Note how much waits, in the partitions of this worker and in the worker itself."""
+        for topic, events in lag.items():
+            self._lag.labels(topic).set(events)
+        self._pending.set(pending)
+
     def settled(
         self,
         *,

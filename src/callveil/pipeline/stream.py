@@ -13,7 +13,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -41,6 +41,9 @@ _SEND_S = 10.0
 """How long the broker may take for an event; half the lease and this together stay below the lease."""
 
 _RESEND_S = 0.5
+
+_LAG_S = 5.0
+"""How often the length of the queue is looked at."""
 
 _GATES = 8
 """Calls the consent gate decides about at a time; each waits for ledger and store, not for the CPU."""
@@ -78,6 +81,11 @@ class Crew:
     async def put(self, call_id: str) -> None:
         """Hand a recording over; waits while too many are pending, and so holds back Kafka."""
         await self._pending.put(call_id)
+
+    @property
+    def n_pending(self) -> int:
+        """Recordings that wait for a process."""
+        return self._pending.qsize()
 
     async def run(self) -> None:
         """Give pending recordings to idle processes, for ever."""
@@ -123,13 +131,20 @@ class Crew:
             self._on_report(report)
 
 
-def build_app(service: Service, name: str, on_report: Callable[[Report], None]) -> faust.App:
+OnQueue = Callable[[Mapping[str, int], int], None]
+"""Told how many events of each topic are not yet taken, and how many calls wait for a process."""
+
+
+def build_app(
+    service: Service, name: str, on_report: Callable[[Report], None], on_queue: OnQueue
+) -> faust.App:
     """Make the Faust app of one worker.
 
     Args:
         service: Ledger, landing, store.
         name: Of this worker, unique in the installation.
         on_report: Told what came of each call, for metrics and logs; called in the event loop.
+        on_queue: Told every few seconds how much waits.
     """
     settings = service.settings
     app = faust.App(
@@ -184,6 +199,15 @@ def build_app(service: Service, name: str, on_report: Callable[[Report], None]) 
     @app.task
     async def look_for_what_is_owed() -> None:
         await parts.reconcile()
+
+    @app.timer(_LAG_S)
+    async def look_at_the_queue() -> None:
+        lag = dict.fromkeys((Topic.RECEIVED.value, Topic.KEPT.value), 0)
+        for partition in app.consumer.assignment():
+            end, position = app.consumer.highwater(partition), await app.consumer.position(partition)
+            if partition.topic in lag and end is not None and position is not None:
+                lag[partition.topic] += max(0, end - position)
+        on_queue(lag, parts.crew.n_pending)
 
     @app.on_before_shutdown.connect(weak=False)
     async def stop(*_: object, **__: object) -> None:

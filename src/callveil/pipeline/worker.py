@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 import faust
 from prometheus_client import CollectorRegistry
@@ -54,5 +55,8 @@ def run_worker(service: Service, name: str, *, metrics_port: int, metrics_host: 
             },
         )
 
-    app = build_app(service, name, on_report)
+    def on_queue(lag: Mapping[str, int], pending: int) -> None:
+        metrics.queued(lag=lag, pending=pending)
+
+    app = build_app(service, name, on_report, on_queue)
     faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()
