@@ -172,7 +172,18 @@ def build_app(
         for topic in Topic
     }
     parts = _Parts(service, name, on_report)
+    _add_agents(app, topics, parts)
+    _add_tasks(app, topics, parts)
+    _add_queue_watch(app, parts, on_queue)
 
+    @app.on_before_shutdown.connect(weak=False)
+    async def stop(*_: object, **__: object) -> None:
+        await asyncio.to_thread(parts.crew.stop)
+
+    return app
+
+
+def _add_agents(app: faust.App, topics: Mapping[Topic, Any], parts: _Parts) -> None:
     @app.agent(topics[Topic.RECEIVED], concurrency=1, name="consent-gate")
     async def on_received(events: AsyncIterable[bytes]) -> None:
         async for value in events:
@@ -185,6 +196,8 @@ def build_app(
             if call_id := _call_id(value):
                 await parts.crew.put(call_id)
 
+
+def _add_tasks(app: faust.App, topics: Mapping[Topic, Any], parts: _Parts) -> None:
     @app.task
     async def crew() -> None:
         await parts.crew.run()
@@ -200,6 +213,8 @@ def build_app(
     async def look_for_what_is_owed() -> None:
         await parts.reconcile()
 
+
+def _add_queue_watch(app: faust.App, parts: _Parts, on_queue: OnQueue) -> None:
     @app.timer(_LAG_S)
     async def look_at_the_queue() -> None:
         lag = dict.fromkeys((Topic.RECEIVED.value, Topic.KEPT.value), 0)
@@ -208,12 +223,6 @@ def build_app(
             if partition.topic in lag and end is not None and position is not None:
                 lag[partition.topic] += max(0, end - position)
         on_queue(lag, parts.crew.n_pending)
-
-    @app.on_before_shutdown.connect(weak=False)
-    async def stop(*_: object, **__: object) -> None:
-        await asyncio.to_thread(parts.crew.stop)
-
-    return app
 
 
 Send = Callable[[Topic, bytes, bytes], Coroutine[Any, Any, None]]
