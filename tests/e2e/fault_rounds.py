@@ -548,7 +548,9 @@ def run(
             server = _postgresql(folder / "postgresql")
             server.start()
             url = server.new_database()
-        system = System(folder / "system", settings=SETTINGS, workers=2, engine_s=0.25, ledger=url)
+        system = System(
+            folder / "system", settings=SETTINGS, workers=2, engine_s=0.25, ledger=url, has_clock=True
+        )
         mounted = _small_disk(system.data / "landing")
         system.start()
         service = system.service()

@@ -46,6 +46,7 @@ class System:
         workers: How many worker processes, each with its own engines.
         engine_s: Seconds an engine takes.
         ledger: URL; None for SQLite in the data folder.
+        has_clock: Let `clock_file` say how far the service's clock is off.
         profile: Another profile file than that of the stand-in engines.
     """
 
@@ -57,6 +58,7 @@ class System:
         workers: int = 1,
         engine_s: float = 0.02,
         ledger: str | None = None,
+        has_clock: bool = False,
         profile: Path | None = None,
     ) -> None:
         self.folder, self.data = folder, folder / "data"
@@ -81,8 +83,9 @@ class System:
             "CALLVEIL_BROKER": f"kafka://127.0.0.1:{self._broker_port}",
             "CALLVEIL_INGEST_KEYS": json.dumps({"key_id": "test", "secret": self.secret}),
             "CALLVEIL_STANDIN": str(self.orders),
-            "CALLVEIL_STANDIN_CLOCK": str(self.clock_file),
         }
+        if has_clock:
+            self.environment["CALLVEIL_STANDIN_CLOCK"] = str(self.clock_file)
         if ledger is not None:
             self.environment["CALLVEIL_LEDGER"] = ledger
         KeyFolder(folder / "keys", SystemClock()).create()
