@@ -263,7 +263,8 @@ def _load(result: Mapping[str, Any]) -> str:
     parts = [
         f"Pushes of {kib:.0f} KiB, no worker running:",
         intake,
-        f"{endurance['calls']} such calls through the whole service with stand-in engines that take no time:"
+        f"{endurance['calls']} such calls, one in {endurance['granted_one_in']} granted, the others denied,"
+        " through the whole service with stand-in engines that take no time:"
         f" {endurance['settled_per_s']:.1f} settled per second, {endurance['published']} published. Resident"
         " memory on the way:",
         memory,

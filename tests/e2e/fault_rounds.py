@@ -156,6 +156,8 @@ class Faults:
             "engine hangs": lambda: self._order("hang", "9"),
             "engine fails": lambda: self._order("fail"),
             "all killed": self.all_killed,
+            "engine killed while it publishes": self.publisher_killed,
+            "API killed while it accepts": self.acceptor_killed,
         }
         if has_small_disk:
             self.kinds["landing full"] = self.landing_full
@@ -202,6 +204,45 @@ class Faults:
         """As a power cut would, except for what the disk had not yet written."""
         names = [*self._system.worker_names, "api", "broker"]
         return all([self._system.kill(name) for name in self._rng.sample(names, len(names))])
+
+    def publisher_killed(self) -> bool:
+        """Moments after something of a call appears in the store, finished or not."""
+        store = self._system.data / "store"
+
+        def seen() -> int:
+            folders = (store / ".callveil" / "staging", *store.glob("calls/*/*/*"))
+            return sum(1 for folder in folders for _ in _entries(folder))
+
+        if not self._until_changed(seen, 12.0):
+            return False
+        time.sleep(self._rng.uniform(0, 0.03))
+        pids = [pid for name in self._system.worker_names for pid in self._system.engines(name)]
+        return any([kill(pid) for pid in pids])
+
+    def acceptor_killed(self) -> bool:
+        """Moments after a recording appears in the landing: before, while or after its call is accepted."""
+        client = Client(self._system.port, self._system.secret)
+        call = {"call_id": f"brief-{secrets.token_hex(4)}", "consent": "denied"}
+        made = make_call(self._rng.getrandbits(32))
+        thread = threading.Thread(target=lambda: client.push(call, made.content, secrets.token_hex(8)))
+        thread.start()
+        landing = self._system.data / "landing"
+        felt = self._until_changed(lambda: sum(1 for _ in _entries(landing)), 5.0)
+        time.sleep(self._rng.uniform(0, 0.03))
+        killed = self._system.kill("api")
+        thread.join()
+        return felt and killed
+
+    def _until_changed(self, look: Callable[[], int], seconds: float) -> bool:
+        before, end = look(), time.monotonic() + seconds
+        self._system.supervisor.look()
+        while time.monotonic() < end:
+            now = look()
+            if now > before:
+                return True
+            before = now
+            time.sleep(0.002)
+        return False
 
     def store_away(self) -> bool:
         """A file lies where the store's folder was."""
@@ -295,6 +336,13 @@ class Faults:
             return True
         (self._system.orders / order).unlink(missing_ok=True)
         return orders.is_obeyed(self._system.orders, order)
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        yield from os.scandir(folder)
+    except OSError:
+        return
 
 
 def all_calls(ledger: Any) -> Iterator[LedgerCall]:
