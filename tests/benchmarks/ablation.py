@@ -220,7 +220,7 @@ SWITCHES = (
     ),
     Switch(
         name="unsure words beside a found value",
-        patches={"callveil.stages.find_pii._spread": lambda stream, place: place},
+        patches={"callveil.stages.find_pii._spread": lambda dialogue, place: place},
     ),
     Switch(
         name="answers taken for suspect where words are unsure",

@@ -51,9 +51,9 @@ class CuePattern:
 
 
 def cues(kind: str, *patterns: str) -> tuple[CuePattern, ...]:
-    """Cue patterns of one kind; each must match whole words."""
+    """Cue patterns of one kind; each must match whole words, with "'s" for "is" or not."""
     return tuple(
-        CuePattern(kind=kind, regex=re.compile(rf"\b(?:{pattern})(?![\w'])")) for pattern in patterns
+        CuePattern(kind=kind, regex=re.compile(rf"\b(?:{pattern})(?:'s)?(?![\w'])")) for pattern in patterns
     )
 
 

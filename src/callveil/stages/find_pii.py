@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
+from callveil.stages.cues import KEEP, RESET
 from callveil.stages.dialogue import Dialogue
 from callveil.stages.speaker_stream import Place, Stream
 from callveil.stages.spoken_forms import Run, Token, sounds_alike
@@ -14,6 +15,10 @@ from callveil.stages.spoken_forms.lexicon import (
     COURTESY,
     FILLERS,
     FUNCTION_WORDS,
+    SCALES,
+    TEENS,
+    TENS,
+    UNITS,
     words,
 )
 from callveil.vocabulary.pii import Entity, Finding
@@ -25,6 +30,10 @@ _MOST_MISSING_S = 1.5
 _REPEAT_MIN_CHARS = 3
 _SIMILAR = 0.72
 _SIMILAR_MIN_CHARS = 6
+_LONGEST_LEAD = 2
+_MISHEARD_MIN_CHARS = 5
+_NUMBERS = frozenset([*UNITS, *TEENS, *TENS, *SCALES])
+_MOST_MISHEARD = 3
 _MOST_SPREAD = 4
 _UNSURE = 0.6
 _UNSURE_COMPOUND = 0.8
@@ -34,6 +43,9 @@ _QUESTION_S = 20.0
 _UNHEARD_GAP_S = 1.0
 _NO_NAME = COURTESY | FUNCTION_WORDS | FILLERS
 _TITLES = words("mr mrs ms miss missus mister miz dr doctor")
+_PRESENTS = words("is are it's that's")
+_NO_LEAD = frozenset({Entity.PERSON, Entity.MEDICAL})
+"""Kinds whose cues may be words of the value."""
 _NO_REPEAT = frozenset({Entity.MEDICAL, Entity.CARD_EXPIRY})
 _WORDS_REPEAT = frozenset({Entity.PERSON, Entity.ADDRESS, Entity.EMAIL_ADDRESS, Entity.PASSWORD_OR_PIN})
 _LOWER_CASE = frozenset({Entity.PASSWORD_OR_PIN, Entity.EMAIL_ADDRESS})
@@ -95,18 +107,52 @@ def find_pii(
         for phrase in deny
         for place in _phrase_places(dialogue, phrase)
     ]
+    kept = [replace(c, place=_without_lead(dialogue, c)) for c in kept]
     kept += [c for c in _repeats(dialogue, kept) if not _inside(c.place, allowed)]
-    kept = [replace(c, place=_spread(dialogue.streams[c.place.stream], c.place)) for c in kept]
+    kept = [replace(c, place=_spread(dialogue, c.place)) for c in kept]
     return tuple(sorted(_findings(dialogue, kept), key=lambda finding: (finding.channel, finding.start_s)))
 
 
-def _spread(stream: Stream, place: Place) -> Place:
-    """Take in the unsure words beside a place: an unusual value is heard as several words, some right."""
-    start, stop, tokens = place.tokens.start, place.tokens.stop, stream.tokens
+def _without_lead(dialogue: Dialogue, candidate: Candidate) -> Place:
+    """Leave out the words that announce a value: "employee number is", "my cell is"."""
+    place, start = candidate.place, candidate.place.tokens.start
+    if candidate.entity in _NO_LEAD:
+        return place
+    stream = dialogue.streams[place.stream]
+    values = {index for run in stream.runs for index in run.tokens} | stream.in_date
+    for cue in dialogue.cues:
+        inside = place.tokens.start <= cue.tokens.start and cue.tokens.stop < place.tokens.stop
+        if cue.stream != stream.number or cue.kind in {RESET, KEEP} or not inside or cue.tokens.stop <= start:
+            continue
+        before = range(start, cue.tokens.start)
+        if len(before) > _LONGEST_LEAD or any(
+            at in values or stream.tokens[at].probability < _UNSURE for at in before
+        ):
+            break
+        after = cue.tokens.stop
+        while after < place.tokens.stop - 1 and stream.tokens[after].text in _PRESENTS:
+            after += 1
+        if after > cue.tokens.stop or after in values:
+            start = after
+    return Place(stream=place.stream, tokens=range(start, place.tokens.stop))
+
+
+def _spread(dialogue: Dialogue, place: Place) -> Place:
+    """Take in the unsure words beside a place: an unusual value is heard as several words, some right.
+
+    The words of a cue are what they were heard as, however unsure: "his mobile's".
+    """
+    start, stop, tokens = place.tokens.start, place.tokens.stop, dialogue.streams[place.stream].tokens
+    named = [cue for cue in dialogue.cues if cue.stream == place.stream and cue.kind != RESET]
+    cues = {index for cue in named for index in cue.tokens}
     floor, ceiling = max(0, start - _MOST_SPREAD), min(len(tokens), stop + _MOST_SPREAD)
-    while start > floor and _belongs(tokens[start - 1], tokens[start], tokens[start - 1]):
+    while (
+        start > floor
+        and start - 1 not in cues
+        and _belongs(tokens[start - 1], tokens[start], tokens[start - 1])
+    ):
         start -= 1
-    while stop < ceiling and _belongs(tokens[stop - 1], tokens[stop], tokens[stop]):
+    while stop < ceiling and stop not in cues and _belongs(tokens[stop - 1], tokens[stop], tokens[stop]):
         stop += 1
     return Place(stream=place.stream, tokens=range(start, stop))
 
@@ -210,6 +256,7 @@ def _repeats(dialogue: Dialogue, found: Sequence[Candidate]) -> Iterator[Candida
     for stream in dialogue.streams:
         yield from _repeated_runs(stream, covered[stream.number], values.chars)
         yield from _repeated_words(stream, covered[stream.number], values.words)
+        yield from _misheard_words(stream, covered[stream.number], values.words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -316,3 +363,23 @@ def _repeated_words(stream: Stream, covered: set[int], values: Mapping[str, Enti
                 score=REPEAT_SCORE,
                 detector="repeat",
             )
+
+
+def _misheard_words(stream: Stream, covered: set[int], values: Mapping[str, Entity]) -> Iterator[Candidate]:
+    """Unsure words that together sound like a found value: "star vross" for "Stavros"."""
+    known = {word: kind for word, kind in values.items() if len(word) >= _MISHEARD_MIN_CHARS}
+    for start in range(len(stream.tokens)):
+        for stop in range(start + 1, min(start + _MOST_MISHEARD, len(stream.tokens)) + 1):
+            last = stream.tokens[stop - 1]
+            if stop - 1 in covered or not last.text.isalpha() or last.text in _NUMBERS:
+                break
+            heard = stream.tokens[start:stop]
+            joined = "".join(token.text for token in heard)
+            unsure = any(token.probability < _UNSURE and token.text not in _NO_NAME for token in heard)
+            if unsure and len(joined) >= _MISHEARD_MIN_CHARS:
+                kind = next((kind for word, kind in known.items() if sounds_alike(joined, word)), None)
+                if kind is not None:
+                    place = Place(stream=stream.number, tokens=range(start, stop))
+                    yield Candidate(place=place, entity=kind, score=REPEAT_SCORE, detector="repeat")
+            if last.trail:
+                break

@@ -19,7 +19,13 @@ def dialogue_of(script):
         for word in text.split():
             length_s = 0.3 * max(1, sum(char.isdigit() for char in word))
             words.append(
-                Word(text=word, start_s=at_s, end_s=at_s + length_s, probability=0.9, channel="AC".index(who))
+                Word(
+                    text=word.removeprefix("~"),
+                    start_s=at_s,
+                    end_s=at_s + length_s,
+                    probability=0.5 if word.startswith("~") else 0.9,
+                    channel="AC".index(who),
+                )
             )
             at_s += length_s + 0.05
         at_s += 0.4
@@ -68,6 +74,10 @@ def run(dialogue, *candidates, **options):
         ("C: Peppercorn\nA: peppercorn it is", "peppercorn", Entity.PASSWORD_OR_PIN, "peppercorn peppercorn"),
         ("C: J O N E S\nA: Mister Jones then", "j o n e s", Entity.PERSON, "j o n e s mister jones"),
         ("C: 0161 496 0752\nA: that costs 49 pounds", "0161 496 0752", Entity.PHONE_NUMBER, "0161 496 0752"),
+        ("C: it is Stavros Dimitriou\nA: got you ~star ~vross", "stavros dimitriou", Entity.PERSON,
+         "stavros dimitriou star vross"),
+        ("C: it is Stavros Dimitriou\nA: the star cross", "stavros dimitriou", Entity.PERSON, "stavros dimitriou"),
+        ("C: it is Martina Fiftey\nA: that is ~fifty", "martina fiftey", Entity.PERSON, "martina fiftey"),
         ("C: zero one six one four nine six\nA: 0161 459 right", "zero one six one four nine six",
          Entity.PHONE_NUMBER, "zero one six one four nine six 0161 459"),
     ],
@@ -76,6 +86,27 @@ def test_a_value_is_found_wherever_it_is_said_again(script, value, entity, every
     dialogue = dialogue_of(script)
     found = said(dialogue, run(dialogue, candidate(dialogue, value, entity)))
     assert sorted(found.split()) == sorted(everywhere.split())
+
+
+@pytest.mark.parametrize(
+    ("script", "value", "masked"),
+    [
+        ("C: my card number is 4111 1111", "my card number is 4111 1111", "4111 1111"),
+        ("C: the card number 4111 1111", "the card number 4111 1111", "4111 1111"),
+        (
+            "C: the old mill lane card number 4111",
+            "old mill lane card number 4111",
+            "old mill lane card number 4111",
+        ),
+        ("C: ~card ~number 4111 1111", "4111 1111", "4111 1111"),
+        ("C: ~carp ~lumber 4111 1111", "4111 1111", "carp lumber 4111 1111"),
+        ("C: 4111 my card number is 1111", "4111 my card number is 1111", "4111 my card number is 1111"),
+        ("C: ~pilot card number is 4111", "pilot card number is 4111", "pilot card number is 4111"),
+    ],
+)
+def test_the_words_that_announce_a_value_are_left(script, value, masked):
+    dialogue = dialogue_of(script)
+    assert said(dialogue, run(dialogue, candidate(dialogue, value, Entity.CREDIT_CARD))) == masked
 
 
 def test_a_score_below_the_threshold_of_its_kind_is_dropped():

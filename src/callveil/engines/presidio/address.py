@@ -6,6 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
+from callveil.engines.presidio.address_slots import (
+    STATES,
+    STREETS,
+    UNITS_OF,
+    named_streets,
+    place_slots,
+    tail,
+)
 from callveil.engines.presidio.base import (
     EXPECTED,
     EXPECTED_AND_FITS,
@@ -30,19 +38,6 @@ _UK_POSTCODE = re.compile(r"(?:^|(?<=\d))[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}$|^[A-Z]{
 """Source: UK Government Data Standards Catalogue, postcode form, without the space."""
 _CANADIAN_POSTCODE = re.compile(r"[A-Z]\d[A-Z]\d[A-Z]\d")
 
-_STREETS = words(
-    "street st road rd lane avenue ave drive close court way terrace place crescent gardens square "
-    "grove mews row walk boulevard blvd highway parkway circle trail alley vale cottage cottages villas "
-    "quay wharf bank esplanade parade promenade broadway turnpike heights hollow loop crossing"
-)
-_UNITS = words("flat apartment apt unit suite house number floor block building po box room")
-_STATES = words(
-    "alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii "
-    "idaho illinois indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan "
-    "minnesota mississippi missouri montana nebraska nevada ohio oklahoma oregon pennsylvania tennessee "
-    "texas utah vermont virginia washington wisconsin wyoming england scotland wales ireland ontario "
-    "quebec"
-)
 _MISHEARD = words("of the and more a in on old new high low long little big good short back")
 _TO_STREET = 4
 _LONGEST_HOUSE_NUMBER = 6
@@ -50,7 +45,10 @@ _READ_BACK_S = 60.0
 _MOST_CONFIRMED = 12
 _LONGEST_TOWN = 5
 _UNSURE = 0.6
-_MAX_TAIL = 14
+_LONG_ANSWER = 7
+_CLAUSE_WORDS = words(
+    "i i'm i've we we're we've he he's she she's it it's they they're you you're is are was that's um uh"
+)
 
 
 class AddressRecognizer(DialogueRecognizer):
@@ -65,6 +63,9 @@ class AddressRecognizer(DialogueRecognizer):
         r"first line(?: of (?:the|your) address)?|house (?:name|number)",
         r"where (?:do|are|is) (?:you|we|i|the|it|your)(?: \w+){0,3} (?:liv\w+|based|located|kept|"
         r"stay\w*|parked|sending|deliver\w*)",
+        r"where(?:abouts)? (?:are|am|is|will|would|should|shall|can) (?:you|we|i|he|she|they)|whereabouts|"
+        r"(?:which|what) (?:area|road|street|town|city|village|house|flat|property|building|suburb|estate)|"
+        r"(?:the|what's the) property",
         r"where (?:to|should|shall)|where (?:do|would|should|can|shall) (?:we|you|i|"
         r"they)(?: \w+){0,3} (?:send|deliver|ship|post|collect)",
         r"(?:i|we|he|she|they) (?:still )?(?:live|lives|lived|moved|reside) (?:at|on|in|to)|"
@@ -86,6 +87,9 @@ class AddressRecognizer(DialogueRecognizer):
                 if score:
                     yield Hit(place=Place(stream=stream.number, tokens=_with_lead(stream, run)), score=score)
             yield from _confirmed(stream)
+            for tokens in (*named_streets(stream), *place_slots(stream)):
+                if not is_ours(stream, tokens):
+                    yield Hit(place=Place(stream=stream.number, tokens=tokens), score=0.55)
             yield from _states(stream)
         for place in dialogue.answers(self.entity.value):
             yield from self._answer(dialogue.streams[place.stream], place)
@@ -114,9 +118,24 @@ class AddressRecognizer(DialogueRecognizer):
             short = short_answer(stream, sentence)
             if short is not None and number == 0:
                 tokens = range(min(tokens.start, short.start), max(tokens.stop, short.stop))
+            if len(tokens) > _LONG_ANSWER:
+                tokens = _from_evidence(stream, tokens)
             if tokens.start > sentence.start and stream.tokens[tokens.start - 1].text == "the":
                 tokens = range(tokens.start - 1, tokens.stop)
             yield Hit(place=Place(stream=stream.number, tokens=tokens), score=EXPECTED)
+
+
+def _from_evidence(stream: Stream, tokens: range) -> range:
+    """A long answer without the clauses before the address: "nobody's hurt, um, I'm at two Mill Lane"."""
+    start = tokens.start
+    for at in tokens:
+        token = stream.tokens[at]
+        named = token.capital and at > stream.sentence(at).start and has_content(stream, at)
+        if named or token.probability < _UNSURE or token.text in STREETS | UNITS_OF or _is_number(stream, at):
+            break
+        if token.text in _CLAUSE_WORDS:
+            start = at + 1
+    return range(start, tokens.stop) if start < tokens.stop else tokens
 
 
 def _confirmed(stream: Stream) -> Iterator[Hit]:
@@ -139,7 +158,7 @@ def _states(stream: Stream) -> Iterator[Hit]:
     """A town, its state and a zip code: "Cullman, Alabama, three five oh five five"."""
     for run in stream.runs:
         at = run.tokens.start
-        if at == 0 or stream.tokens[at - 1].text not in _STATES or len(run.digits) not in (4, 5, 6):
+        if at == 0 or stream.tokens[at - 1].text not in STATES or len(run.digits) not in (4, 5, 6):
             continue
         start = at - 1
         while start > 0 and at - start < _LONGEST_TOWN and stream.tokens[start - 1].capital:
@@ -150,7 +169,7 @@ def _states(stream: Stream) -> Iterator[Hit]:
 def _looks_like_address(stream: Stream, tokens: range) -> bool:
     """A further sentence of an answer goes on with the address: capitals, numbers, few other words."""
     telling = sum(
-        stream.tokens[index].capital or stream.tokens[index].text in _STREETS or _is_number(stream, index)
+        stream.tokens[index].capital or stream.tokens[index].text in STREETS or _is_number(stream, index)
         for index in tokens
     )
     return telling * 2 >= len(tokens)
@@ -171,8 +190,8 @@ def _streets(dialogue: Dialogue, stream: Stream) -> Iterator[range]:
         at = number.stop
         for index in range(at, min(at + _TO_STREET + 1, len(stream.tokens))):
             token = stream.tokens[index]
-            if token.text in _STREETS and index > at:
-                stop = _tail(stream, index + 1)
+            if token.text in STREETS and index > at:
+                stop = tail(stream, index + 1)
                 start = _unit_before(stream, number.start)
                 done = stop
                 yield range(start, stop)
@@ -198,7 +217,7 @@ def _house_number(stream: Stream, run: Run) -> range:
 
 def _street_said(dialogue: Dialogue, stream: Stream, tokens: range) -> bool:
     """The other party said a street of this kind before, so that this one may be read back."""
-    kinds = {token.text for token in stream.tokens[tokens.start : tokens.stop]} & _STREETS
+    kinds = {token.text for token in stream.tokens[tokens.start : tokens.stop]} & STREETS
     start_s = stream.tokens[tokens.start].start_s
     return any(
         token.text in kinds and 0 < start_s - token.start_s < _READ_BACK_S
@@ -210,32 +229,9 @@ def _street_said(dialogue: Dialogue, stream: Stream, tokens: range) -> bool:
 
 def _unit_before(stream: Stream, start: int) -> int:
     """Take in "flat three" before a house number."""
-    while start > 0 and start and stream.tokens[start - 1].text in _UNITS:
+    while start > 0 and start and stream.tokens[start - 1].text in UNITS_OF:
         start -= 1
     return start
-
-
-def _tail(stream: Stream, at: int) -> int:
-    """What follows the street: flat, town, state, code."""
-    stop = at
-    if at and stream.tokens[at - 1].ends_sentence:
-        return stop
-    for index in range(at, min(at + _MAX_TAIL, len(stream.tokens))):
-        token = stream.tokens[index]
-        gap_s = token.start_s - stream.tokens[index - 1].end_s
-        in_run = any(index in run.tokens for run in stream.runs)
-        if (
-            token.text in _STATES
-            or token.text in _UNITS
-            or in_run
-            or (token.capital and has_content(stream, index) and gap_s < 2.0)
-        ):
-            stop = index + 1
-        elif not (token.text in {"in", "and"} and index == stop):
-            break
-        if token.ends_sentence:
-            break
-    return stop
 
 
 def _with_lead(stream: Stream, run: Run) -> range:
@@ -248,7 +244,7 @@ def _with_lead(stream: Stream, run: Run) -> range:
         if not (has_content(stream, index) or stream.tokens[index].text in {"the", "of"}):
             break
         if not (
-            stream.tokens[index].capital or _is_number(stream, index) or stream.tokens[index].text in _STREETS
+            stream.tokens[index].capital or _is_number(stream, index) or stream.tokens[index].text in STREETS
         ):
             break
         start = index

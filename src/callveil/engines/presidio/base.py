@@ -37,8 +37,8 @@ _UNSURE = 0.6
 _UNSURE_SHARE = 0.4
 _LOST = 0.1
 _TELLING_TOKENS = 4
-_CLEAR = 0.8
-_SURE = 0.8
+_CLEAR = 0.75
+_SURE = 0.7
 _MOST_GARBLED = 20
 _EVASIONS = (
     "i'm ", "i've ", "i'd ", "i'll ", "we ", "you ", "can ", "could ", "do ", "did ",
@@ -56,6 +56,8 @@ _LETTER_SOUNDS = words(
 )
 """What a recogniser writes for a letter or digit in the middle of a spelling."""
 
+_PRESENTS = frozenset({"it's", "its", "that's", "it"})
+"""A sentence that begins with one of these gives the value, in whatever words: "it's clementine"."""
 _SPELLING_REMARKS = (
     "all one",
     "all lower",
@@ -184,7 +186,8 @@ class NumberRecognizer(DialogueRecognizer):
             ):
                 return 0.0
             return self.alone(run)
-        if run.leans and (not fits or len(run.text) <= _CLOCK_DIGITS):
+        leans = run.leans and not (fits and self._cued(dialogue, stream, run, within=0))  # "valid until"
+        if leans and (not fits or len(run.text) <= _CLOCK_DIGITS):
             return 0.0
         if run.natural and not fits and len(run.digits) <= _CLOCK_DIGITS:
             return 0.0
@@ -199,13 +202,17 @@ class NumberRecognizer(DialogueRecognizer):
         """
         if not run.signed or not self.fits(run):
             return False
-        cued = any(
+        cued = self._cued(dialogue, stream, run, within=1)
+        return (cued and len(run.digits) <= _CLOCK_DIGITS) or len(run.digits) >= _NO_AMOUNT_DIGITS
+
+    def _cued(self, dialogue: Dialogue, stream: Stream, run: Run, *, within: int) -> bool:
+        """The speaker names this kind right before the run, at most some words away."""
+        return any(
             cue.kind == self.entity.value
             and cue.stream == stream.number
-            and 0 <= run.tokens.start - cue.tokens.stop <= 1
+            and 0 <= run.tokens.start - cue.tokens.stop <= within
             for cue in dialogue.cues
         )
-        return (cued and len(run.digits) <= _CLOCK_DIGITS) or len(run.digits) >= _NO_AMOUNT_DIGITS
 
     @abstractmethod
     def fits(self, run: Run) -> bool:
@@ -310,12 +317,20 @@ def garbled(stream: Stream, tokens: range) -> bool:
     return len(unsure) >= _UNSURE_SHARE * len(words) or min(w.probability for w in words) < _LOST
 
 
+def suspect(stream: Stream, tokens: range) -> range:
+    """What of a garbled stretch may be a value: without the clear small words at its ends."""
+    telling = [at for at in tokens if stream.tokens[at].probability < _UNSURE or has_content(stream, at)]
+    return range(telling[0], telling[-1] + 1) if telling else tokens
+
+
 def harmless(stream: Stream, sentence: range) -> bool:
     """True for a clearly heard sentence of common words, which answers nothing: "send it to my sister"."""
     words = [stream.tokens[index] for index in sentence]
     if len(words) < _TELLING_TOKENS or any(run.tokens.start in sentence for run in stream.runs):
         return False
     mean = sum(word.probability for word in words) / len(words)
+    if words[0].text in _PRESENTS:
+        return False
     rare = [
         word for word in words[1:] if word.capital and word.text not in {"i", "i'm", "i'll", "i've", "i'd"}
     ]

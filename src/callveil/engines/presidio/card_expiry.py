@@ -14,6 +14,7 @@ from callveil.vocabulary.pii import Entity
 
 _CARD_KINDS = {Entity.CARD_EXPIRY.value, Entity.CARD_SECURITY_CODE.value, Entity.CREDIT_CARD.value}
 """Card details are asked for in one breath; the word for the expiry may be misheard."""
+_ENDS = frozenset({"ends in", "ending in", "end in", "finishes in", "starts in"})
 
 
 class CardExpiryRecognizer(NumberRecognizer):
@@ -41,7 +42,13 @@ class CardExpiryRecognizer(NumberRecognizer):
 
     @staticmethod
     def _is_expiry(stream: Stream, date: SpokenDate) -> bool:
-        """A month and perhaps a year; "March twenty-eight" from the customer may be one too."""
+        """A month and perhaps a year; "March twenty-eight" from the customer may be one too.
+
+        A contract "ends in August" where a card "ends in" digits.
+        """
+        lead = stream.words(range(max(0, date.tokens.start - 2), date.tokens.start))
+        if lead in _ENDS and "card" not in stream.words(stream.sentence(date.tokens.start)).split():
+            return False
         return date.year is not None or not date.has_day or stream.speaker != "agent"
 
     def fits(self, run: Run) -> bool:

@@ -20,8 +20,10 @@ from callveil.engines.presidio.base import (
     has_content,
     sentences,
     short_answer,
+    suspect,
     widen,
 )
+from callveil.engines.presidio.name_slots import NOT_NAMES, name_slots
 from callveil.stages.cues import CuePattern, cues
 from callveil.stages.dialogue import Dialogue
 from callveil.stages.speaker_stream import Place, Stream
@@ -29,64 +31,18 @@ from callveil.stages.spoken_forms.characters import spelling_link
 from callveil.stages.spoken_forms.lexicon import COURTESY, words
 from callveil.vocabulary.pii import Entity
 
-_TITLES = words("mr mrs ms miss missus mister miz dr doctor madam sir dame lord lady reverend professor")
-_GREETINGS = words("thanks you hi hello hey okay ok great bye goodbye sorry welcome right lovely perfect")
-_INTRODUCTIONS = tuple(
-    tuple(phrase.split())
-    for phrase in [
-        "my name is",
-        "my name's",
-        "name is",
-        "the name's",
-        "name's",
-        "this is",
-        "i'm",
-        "i am",
-        "it's",
-        "speaking with",
-        "speaking to",
-        "speak to",
-        "speak with",
-        "surname is",
-        "surname's",
-        "called",
-        "partner",
-        "wife",
-        "husband",
-        "son",
-        "daughter",
-        "mother",
-        "father",
-        "names",
-        "first name",
-        "last name",
-        "for attention of",
-        "on behalf of",
-        "name of",
-    ]
-)
-_SURE_INTRODUCTIONS = frozenset({("my", "name", "is"), ("my", "name's"), ("surname", "is"), ("surname's",)})
-_RELATIONS = words(
-    "partner wife husband son daughter mother father mum mom dad brother sister boyfriend girlfriend fiance "
-    "fiancee uncle aunt nephew niece cousin neighbour neighbor friend colleague manager landlord"
-)
 _COMPANY_WORDS = words(
     "bank energy insurance mutual telecom mobile hotel hotels airways airlines air outfitters ltd "
     "limited inc llc plc group company services service health clinic pharmacy care centre center union "
     "loans motors rentals gym media streaming technologies systems solutions foods pizza donuts store "
     "stores shop council university college hospital street road"
 )
-_MAX_NAME = 5
 _MAX_CHUNK = 6
 _MAX_CHUNKS = 4
 _MAX_GARBLED = 10
-_LOST = 0.4
+_CLEAR_WORDS = 5
+_CLEAR = 0.8
 _LONGEST_SPELLING = 40
-_NOT_NAMES = words(
-    "monday tuesday wednesday thursday friday saturday sunday january february april june july august "
-    "september october november december english british american visa mastercard google apple amazon "
-    "facebook windows android iphone internet bank card english god jesus christmas"
-)
 
 
 class PersonRecognizer(DialogueRecognizer):
@@ -100,6 +56,7 @@ class PersonRecognizer(DialogueRecognizer):
         r"(?:name|names|surname|surnames|forename|last name|first name)(?: please| on (?:the|your) \w+)?",
         r"what's (?:his|her|your|the) name|who (?:am|are|do|did) (?:i|you|"
         r"we)(?: \w+)? (?:speaking|talking|spoke|speak|have)(?: (?:with|to))?",
+        r"(?:and |so )?who(?:'s|'ll|'ve| is| was| are| should| shall| will| would| has| have| do| did| else)",
         r"(?:who|whom|know who) i spoke to|and you are|who's (?:calling|speaking|this)|"
         r"who is (?:calling|speaking|this)|whose name",
         r"how (?:are|do|did|would|is|was) (?:you|i|we|it|that|he|she) (?:spell|spelling|spelled|spelt)|"
@@ -123,7 +80,7 @@ class PersonRecognizer(DialogueRecognizer):
     def hits(self, dialogue: Dialogue) -> Iterator[Hit]:
         """Titles, greetings, introductions, spellings, answers."""
         for stream in dialogue.streams:
-            for tokens, score in _announced(stream):
+            for tokens, score in name_slots(stream):
                 yield Hit(place=Place(stream=stream.number, tokens=tokens), score=score)
             yield from self._spelled(dialogue, stream)
         for place in dialogue.answers(self.entity.value):
@@ -146,14 +103,15 @@ class PersonRecognizer(DialogueRecognizer):
         if runs:
             first = min([runs[0].tokens.start, *(chunk.start for chunk in chunks)])
             last = max([runs[-1].tokens.stop, *(chunk.stop for chunk in chunks)])
-            if last - first <= _LONGEST_SPELLING:
+            joined = not _clear_words_before(stream, runs[0].tokens.start, sentence)
+            if last - first <= _LONGEST_SPELLING and joined:
                 tokens = widen(stream, range(first, min(last, sentence.stop)), sentence)
                 yield Hit(place=Place(stream=stream.number, tokens=tokens), score=EXPECTED)
         short = short_answer(stream, sentence)
         if chunks and short is not None and not _written_whole(stream, chunks):
             yield Hit(place=Place(stream=stream.number, tokens=short), score=EXPECTED)
         elif garbled(stream, sentence) and len(sentence) <= _MAX_GARBLED:
-            yield Hit(place=Place(stream=stream.number, tokens=sentence), score=EXPECTED)
+            yield Hit(place=Place(stream=stream.number, tokens=suspect(stream, sentence)), score=EXPECTED)
 
     def _answer(self, stream: Stream, place: Place) -> Iterator[Hit]:
         """The first chunk with content, and further ones in capitals."""
@@ -178,6 +136,16 @@ class PersonRecognizer(DialogueRecognizer):
                     return
 
 
+def _clear_words_before(stream: Stream, at: int, sentence: range) -> bool:
+    """Several clear words before a spelling: it is none of the name's, "and I've just moved up from G"."""
+    start = max(sentence.start, at - _CLEAR_WORDS)
+    return at - start == _CLEAR_WORDS and all(
+        stream.tokens[index].probability >= _CLEAR and not stream.tokens[index].capital
+        for index in range(start, at)
+        if stream.tokens[index].text not in {"i", "i'm", "i've"}
+    )
+
+
 def _written_whole(stream: Stream, chunks: Sequence[range]) -> bool:
     return all(stream.tokens[index].capital for chunk in chunks for index in chunk)
 
@@ -186,7 +154,7 @@ def _spacy_score(text: str) -> float:
     words = text.split()
     if not words or len(words) > 5 or any(char.isdigit() for char in text):
         return 0.0
-    if any(word.lower().strip(".,?!'") in COURTESY | _NOT_NAMES for word in words):
+    if any(word.lower().strip(".,?!'") in COURTESY | NOT_NAMES for word in words):
         return 0.0
     if not all(word[:1].isupper() for word in words):
         return 0.0
@@ -216,7 +184,7 @@ def _name_chunks(stream: Stream, sentence: range) -> Iterator[range]:
     """Stretches of content tokens that a name may be, in order."""
     start: int | None = None
     for index in sentence:
-        if has_content(stream, index) and stream.tokens[index].text not in _NOT_NAMES:
+        if has_content(stream, index) and stream.tokens[index].text not in NOT_NAMES:
             start = index if start is None else start
             if stream.tokens[index].trail:
                 yield range(start, index + 1)
@@ -227,84 +195,3 @@ def _name_chunks(stream: Stream, sentence: range) -> Iterator[range]:
             start = None
     if start is not None:
         yield range(start, sentence.stop)
-
-
-def _announced(stream: Stream) -> Iterator[tuple[range, float]]:
-    for index, token in enumerate(stream.tokens):
-        following = _name_at(stream, index + 1)
-        if token.text in _TITLES and following:
-            known = range(index, following.stop)
-            yield known, 0.85
-        elif token.text in _GREETINGS and following and len(following) <= 3 and _closes(stream, following):
-            yield following, 0.6
-        elif token.text in _GREETINGS and (lost := _lost_name(stream, index + 1)):
-            yield lost, 0.6
-        elif related := _related(stream, index):
-            yield related, 0.6
-        else:
-            yield from _introduced(stream, index)
-
-
-def _introduced(stream: Stream, index: int) -> Iterator[tuple[range, float]]:
-    for phrase in _INTRODUCTIONS:
-        said = tuple(token.text for token in stream.tokens[index : index + len(phrase)])
-        if said == phrase:
-            following = _name_at(stream, index + len(phrase))
-            if following:
-                yield following, 0.8 if phrase in _SURE_INTRODUCTIONS else 0.5
-            return
-
-
-def _lost_name(stream: Stream, start: int) -> range | None:
-    """One or two words that the recogniser was lost at and that end a greeting's clause: "thanks, vice,"."""
-    for stop in (start + 1, start + 2):
-        if stop > len(stream.tokens):
-            return None
-        token = stream.tokens[stop - 1]
-        if token.probability >= _LOST or token.text in COURTESY or not token.text.isalpha():
-            return None
-        if token.trail:
-            return range(start, stop)
-    return None
-
-
-def _related(stream: Stream, index: int) -> range | None:
-    """The name between commas after "my partner,", whatever its case: names are words too."""
-    token = stream.tokens[index]
-    if token.text not in _RELATIONS or index + 1 >= len(stream.tokens) or token.ends_sentence:
-        return None
-    name = stream.tokens[index + 1]
-    inside = token.trail and name.trail and has_content(stream, index + 1) and name.text.isalpha()
-    return range(index + 1, index + 2) if inside else None
-
-
-def _closes(stream: Stream, tokens: range) -> bool:
-    """A greeting's name ends its clause: "Thank you, Mr Brown." and not "Hello London is calling"."""
-    last = stream.tokens[tokens.stop - 1]
-    return (
-        bool(last.trail)
-        or tokens.stop == len(stream.tokens)
-        or (stream.tokens[tokens.stop].start_s - last.end_s > 0.4)
-    )
-
-
-def _name_at(stream: Stream, start: int) -> range | None:
-    """Up to five capitalised content tokens from here on; None when the first is none."""
-    stop = start
-    while stop < min(start + _MAX_NAME, len(stream.tokens)):
-        token = stream.tokens[stop]
-        numeral = any(char.isdigit() for char in token.text)
-        if (
-            not token.capital
-            or token.text in {"a", "i"}
-            or numeral
-            or not has_content(stream, stop)
-            or token.text in _NOT_NAMES
-        ):
-            break
-        if stop == start and start and stream.tokens[start - 1].ends_sentence:
-            break
-        stop += 1
-        if token.trail:
-            break
-    return range(start, stop) if stop > start else None

@@ -23,6 +23,10 @@ _OURS = re.compile(
     r"|\b(?:branch|department|office|store|desk|team|service|services)(?:es)?(?: number)? (?:is|are)\b"
     r"|\b(?:call|ring|reach|contact|text|visit|write to) us\b|\bwe're (?:at|based|located)\b"
 )
+_TOLD = re.compile(
+    r"(?<!i )(?<!we )(?<!i'll )(?<!we'll )(?<!to )(?<!can )\b(?:call|ring|dial|phone)(?: us)?(?: on| at)?$"
+)
+"""The agent tells the other party to ring a number: "if you're lost, ring"."""
 _THEIRS = re.compile(r"\b(?:your|you|yours|records?|system|file|have for)\b")
 _ALIKE = 0.75
 
@@ -33,7 +37,7 @@ def is_ours(stream: Stream, tokens: range) -> bool:
         return False
     start = max(stream.sentence(tokens.start).start, tokens.start - 14)
     lead = stream.words(range(start, tokens.start))
-    return bool(_OURS.search(lead)) and not _THEIRS.search(lead)
+    return bool(_TOLD.search(lead)) or (bool(_OURS.search(lead)) and not _THEIRS.search(lead))
 
 
 def is_service_line(dialogue: Dialogue, stream: Stream, run: Run) -> bool:

@@ -107,7 +107,7 @@ COUNT_LEADS: Final = words(
 """A short number after one of these is a count, a clock time or a model."""
 
 COURTESY: Final = words(
-    "yes yeah yep yup yea no nope sure okay ok oh ah um uh er erm mm hm hmm mhm huh well so right "
+    "yes yeah yep yup yea g'day no nope sure okay ok oh ah um uh er erm mm hm hmm mhm huh well so right "
     "alright certainly course absolutely thanks thank please hi hello hey sorry pardon great lovely "
     "perfect brilliant excellent fine good wonderful awesome cool morning afternoon evening bye goodbye "
     "cheers welcome now just let me see sec second moment hang hold on one correct exactly ma'am sir "

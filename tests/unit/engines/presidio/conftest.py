@@ -14,7 +14,7 @@ WORD_S = 0.35
 
 
 def turns_of(script: str) -> list[Turn]:
-    """Turns of "A: ..." and "C: ..." lines, one word every 0.35 s, 0.4 s between turns."""
+    """Turns of "A: ..." and "C: ..." lines, one word every 0.35 s, 0.4 s between turns; "~" before unsure."""
     turns: list[Turn] = []
     at_s = 0.0
     for line in script.strip().splitlines():
@@ -23,10 +23,10 @@ def turns_of(script: str) -> list[Turn]:
         for word in text.replace("[", "").replace("]", "").split():
             words.append(
                 Word(
-                    text=word,
+                    text=word.removeprefix("~"),
                     start_s=at_s,
                     end_s=at_s + 0.3,
-                    probability=0.9,
+                    probability=0.3 if word.startswith("~") else 0.9,
                     channel="AC".index(who),
                 )
             )
@@ -53,7 +53,7 @@ def marked_in(script: str) -> str:
 
 def bare(text: str) -> str:
     """Without the punctuation after words."""
-    return re.sub(r"[.,?!]+(?= |$)", "", text)
+    return re.sub(r"[.,?!]+(?= |$)", "", text).replace("~", "")
 
 
 @pytest.fixture

@@ -18,6 +18,16 @@ POSITIVE = [
     "A: postcode please\nC: [whiskey 2 0 alpha bravo]",
     "A: And the address?\nC: [four eighteen West Juneway Terrace, unit twelve].",
     "A: Where shall I send it?\nC: [Rose Villa, Church Road, Ely]",
+    "C: there's water here, I'm over at [fourteen Larch Close in Ripon], it's the kitchen",
+    "C: it's the flat above the bakery on [Mill Street]",
+    "C: we've moved to [Bishop's Stortford]",
+    "C: he lives at [eleven Rue des Tilleuls]",
+    "C: she's at [number nine], next door",
+    "A: hello\nC: it's about the bill for my flat\nA: I've one customer at [Derwent Way]",
+    "C: I'm at [~lenten ~bully] these days",
+    "C: it's [two Church Lane in ~ripping].",
+    "A: Where are we coming to?\nC: [Fern Cottage].",
+    "A: And whereabouts are you?\nC: [Gortnamona, outside Ballinrobe].",
 ]
 
 NEGATIVE = [
@@ -31,6 +41,12 @@ NEGATIVE = [
     "A: Is it the right address?\nC: I don't think so",
     "C: about 12 megabits",
     "C: two doors down the road",
+    "C: I'm at work on Saturdays",
+    "C: we're in the car park on the left",
+    "C: I'm on four hundred a month",
+    "A: Hello, Bridge Street Dental, how can I help?",
+    "C: it's in August, on the way back",
+    "A: Our branch is on Castle Street",
     "A: What's the postcode?\nC: I can't remember",
     "A: That comes to forty-one eleven",
 ]

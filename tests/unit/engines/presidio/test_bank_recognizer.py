@@ -85,6 +85,7 @@ def test_leaves(script, found):
 
 
 SORT_CODES = [
+    "C: the sort code's [oh nine, oh one, twenty nine]",
     "C: The sort code is [forty, forty-seven, eighty-four], thanks",
     "C: sort code [two zero, nine nine, five six]",
     "A: And the sort code?\nC: [30-98-97]",

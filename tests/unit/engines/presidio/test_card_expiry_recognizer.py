@@ -33,9 +33,11 @@ POSITIVE = [
     "A: So that's expiring [12 27]?\nC: correct",
     "A: And the exp date?\nC: [six thirty-three]",
     "C: valid thru [oh three, thirty-two]",
+    "A: And the expiration?\nC: It's valid until [oh three thirty-two].",
 ]
 
 NEGATIVE = [
+    "A: Your contract ends in August, is that right?\nC: yes",
     "A: it ends on the twenty-first of May",
     "A: expiry date?\nC: I can't see it",
     "C: eight twenty-seven",

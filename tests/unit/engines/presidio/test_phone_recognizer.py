@@ -36,6 +36,7 @@ POSITIVE = [
 ]
 
 NEGATIVE = [
+    "A: If you're lost, ring oh seven five, five five oh, one one double two.",
     "A: Our helpline number is oh eight hundred, one two three, four five six",
     "A: You can call us on 0800 123 4567",
     "A: The number for the York branch is oh one nine oh four, five five five, one two three",
