@@ -162,8 +162,8 @@ class Faults:
             "API killed in mid-upload": self.api_killed,
             "broker killed": self.broker_killed,
             "store away": self.store_away,
-            "clock ahead": lambda: self.clock_off(110.0),
-            "clock behind": lambda: self.clock_off(-110.0),
+            "clock ahead": lambda: self.clock_off(45.0),
+            "clock behind": lambda: self.clock_off(-45.0),
             "worker stopped beyond its lease": self.worker_stopped,
             "engine crashes": lambda: self._order("crash"),
             "engine hangs": lambda: self._order("hang", "9"),
@@ -320,7 +320,7 @@ class Faults:
         return felt
 
     def clock_off(self, seconds: float) -> bool:
-        """Signatures are good for 300 s, so one that is 250 s off the other way is refused now."""
+        """Signatures are good for 300 s, so one that is 280 s off the other way is refused now."""
         client = Client(self._system.port, self._system.secret)
         draft = self._system.clock_file.with_suffix(".draft")
         draft.write_text(str(seconds))
@@ -328,7 +328,7 @@ class Faults:
         try:
             felt, end = False, time.monotonic() + 5
             while not felt and time.monotonic() < end:
-                off = client.status("c00000", clock_off_s=-250 if seconds > 0 else 250)
+                off = client.status("c00000", clock_off_s=-280 if seconds > 0 else 280)
                 felt = off.status == 401
                 self._system.wait(0.3)
             self._system.wait(self._rng.uniform(0, 4))
