@@ -257,7 +257,7 @@ def _load(result: Mapping[str, Any]) -> str:
         ("partitions", "engine processes", "calls per s"),
         [
             (str(row["partitions"]), str(row["processes"]), f"{row['settled_per_s']:.2f}")
-            for row in load["scaling"]
+            for row in load.get("scaling", ())
         ],
     )
     parts = [
