@@ -31,38 +31,47 @@ from callveil.vocabulary.ledger import FINAL, CallState
 CONCURRENCIES = (1, 4, 16)
 INTAKE_S = 12.0
 ENDURANCE_CALLS = 10_000
-SCALES = ((1, 1), (2, 1), (4, 1), (2, 2), (4, 2), (4, 4))
+ENDURANCE_S = 480.0
+"""When pushing stops, however many calls that were."""
+
+GRANTED = 10
+"""In the part about memory every so manieth call is granted, the others are denied."""
+
+SCALES = ((1, 1), (4, 1), (1, 2), (2, 2), (1, 4), (4, 4))
 """Partitions and engine processes."""
 
 ENGINE_S = 0.4
 """Of a stand-in engine in the part about scaling: long enough for the waiting to dominate."""
 
-SCALE_CALLS = 48
+SCALE_CALLS = 20
 REAL_S = 180.0
 SMALL_S = 1.3
 _SETTINGS = {"live_calls": 0, "max_waiting": 1_000_000}
 
 
 def measure_load(
-    calls: Sequence[Path], profile: str, endurance_calls: int, tell: Callable[[str], None]
-) -> dict[str, Any]:
-    """Measure everything.
+    calls: Sequence[Path],
+    profile: str,
+    endurance_calls: int,
+    tell: Callable[[str], None],
+    keep: Callable[[dict[str, Any]], None],
+) -> None:
+    """Measure everything, some fifteen minutes.
 
     Args:
         calls: Recordings for the real engines.
         profile: Of Callveil, for the real engines.
         endurance_calls: How many small calls go through while memory is watched.
         tell: Told the progress.
+        keep: Given what there is after each part.
     """
-    result = {
-        "small_call_bytes": len(_small(0)),
-        "intake": _intake(tell),
-        "endurance": _endurance(endurance_calls, tell),
-        "scaling": _scaling(tell),
-    }
+    result: dict[str, Any] = {"small_call_bytes": len(_small(0)), "intake": _intake(tell)}
+    result["endurance"] = _endurance(endurance_calls, tell)
     if calls:
         result["real"] = _real(calls, profile, tell)
-    return result
+    keep(result)
+    result["scaling"] = _scaling(tell)
+    keep(result)
 
 
 def _small(seed: int) -> bytes:
@@ -99,15 +108,16 @@ def _endurance(n_calls: int, tell: Callable[[str], None]) -> dict[str, Any]:
         done = threading.Event()
 
         def push() -> None:
-            _push(system, 2, n_calls=n_calls)
+            waits.extend(_push(system, 2, until_s=ENDURANCE_S, n_calls=n_calls, granted=GRANTED))
             done.set()
 
+        waits: list[float] = []
         began = time.monotonic()
         thread = threading.Thread(target=push)
         thread.start()
         settled = 0
         next_sample = 0
-        while settled < n_calls:
+        while not done.is_set() or settled < len(waits):
             time.sleep(0.5)
             counts = ledger.counts(now=clock.now()).by_state
             settled = sum(counts[state] for state in FINAL)
@@ -118,14 +128,14 @@ def _endurance(n_calls: int, tell: Callable[[str], None]) -> dict[str, Any]:
         took_s = time.monotonic() - began
         thread.join()
         samples.append({"calls": settled, **_memory(system)})
-        published = counts[CallState.PUBLISHED]
-    return {
-        "calls": n_calls,
-        "published": published,
-        "seconds": round(took_s, 1),
-        "settled_per_s": round(n_calls / took_s, 1),
-        "memory_mib": samples,
-    }
+        return {
+            "calls": len(waits),
+            "granted_one_in": GRANTED,
+            "published": counts[CallState.PUBLISHED],
+            "seconds": round(took_s, 1),
+            "settled_per_s": round(len(waits) / took_s, 1),
+            "memory_mib": samples,
+        }
 
 
 def _scaling(tell: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -180,12 +190,17 @@ def _real(calls: Sequence[Path], profile: str, tell: Callable[[str], None]) -> d
 
 def _push_file(client: Client, path: Path) -> None:
     metadata = {"call_id": f"real-{secrets.token_hex(6)}", "consent": "granted", "language": "en"}
-    answer = client.push(metadata, path.read_bytes(), secrets.token_hex(8))
-    if answer.status != 201:
+    audio, key = path.read_bytes(), secrets.token_hex(8)
+    # The server has closed a connection that lay idle while the last call was heard.
+    end = time.monotonic() + 60
+    answer = client.until_answered(lambda: client.push(metadata, audio, key), end)
+    if answer.status not in (200, 201):
         raise RuntimeError(f"a push was answered with {answer.status}")
 
 
-def _push(system: System, clients: int, *, until_s: float = 0.0, n_calls: int = 0) -> list[float]:
+def _push(
+    system: System, clients: int, *, until_s: float = 600.0, n_calls: int = 1_000_000, granted: int = 1
+) -> list[float]:
     """Push with several clients, for a time or up to a number; returns how long each push took."""
     shares = [n_calls // clients + (number < n_calls % clients) for number in range(clients)]
     processes = min(clients, 2)
@@ -193,14 +208,15 @@ def _push(system: System, clients: int, *, until_s: float = 0.0, n_calls: int = 
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         groups = [shares[number::processes] for number in range(processes)]
         futures = [
-            pool.submit(_push_in_threads, system.port, system.secret, group, until_s) for group in groups
+            pool.submit(_push_in_threads, system.port, system.secret, group, until_s, granted)
+            for group in groups
         ]
         for future in futures:
             waits += future.result()
     return waits
 
 
-def _push_in_threads(port: int, secret: str, shares: list[int], until_s: float) -> list[float]:
+def _push_in_threads(port: int, secret: str, shares: list[int], until_s: float, granted: int) -> list[float]:
     waits: list[float] = []
     failed: list[int] = []
     bodies = [_small(number) for number in range(8)]
@@ -208,8 +224,9 @@ def _push_in_threads(port: int, secret: str, shares: list[int], until_s: float) 
 
     def one(share: int) -> None:
         client, n_done = Client(port, secret), 0
-        while n_done < share or (not share and time.monotonic() < end):
-            metadata = {"call_id": f"load-{secrets.token_hex(8)}", "consent": "granted", "language": "en"}
+        while n_done < share and time.monotonic() < end:
+            flag = "denied" if n_done % granted else "granted"
+            metadata = {"call_id": f"load-{secrets.token_hex(8)}", "consent": flag, "language": "en"}
             # No two recordings are the same: a client that repeats itself would be taken for one.
             audio = bodies[n_done % len(bodies)] + secrets.token_bytes(8)
             began = time.monotonic()

@@ -257,13 +257,14 @@ def _load(result: Mapping[str, Any]) -> str:
         ("partitions", "engine processes", "calls per s"),
         [
             (str(row["partitions"]), str(row["processes"]), f"{row['settled_per_s']:.2f}")
-            for row in load["scaling"]
+            for row in load.get("scaling", ())
         ],
     )
     parts = [
         f"Pushes of {kib:.0f} KiB, no worker running:",
         intake,
-        f"{endurance['calls']} such calls through the whole service with stand-in engines that take no time:"
+        f"{endurance['calls']} such calls, one in {endurance['granted_one_in']} granted, the others denied,"
+        " through the whole service with stand-in engines that take no time:"
         f" {endurance['settled_per_s']:.1f} settled per second, {endurance['published']} published. Resident"
         " memory on the way:",
         memory,

@@ -164,8 +164,11 @@ def _live(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
 def _load(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
     calls = [call.audio for call in _chosen(arguments, CALLS)]
     small_calls = 10 * arguments.limit if arguments.limit else ENDURANCE_CALLS
-    result = measure_load(calls, arguments.profile, small_calls, _tell)
-    _write(arguments, {**head, "profile": arguments.profile, "results": result})
+
+    def keep(result: dict[str, Any]) -> None:
+        _write(arguments, {**head, "profile": arguments.profile, "results": result})
+
+    measure_load(calls, arguments.profile, small_calls, _tell, keep)
 
 
 def _listeners(arguments: argparse.Namespace) -> tuple[Transcriber, ...]:

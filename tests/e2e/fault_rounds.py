@@ -8,6 +8,7 @@ is wrong. What is wrong is told by call ids and counts, never by content.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ from callveil_standin.client import Answer, Client  # noqa: E402
 from callveil_standin.system import System, is_alive, kill  # noqa: E402
 from callveil_standin.tones import MARKER_WORD, MadeCall, make_call, tone_share  # noqa: E402
 
+from callveil.adapters.broker import answers  # noqa: E402
 from callveil.errors import LedgerError  # noqa: E402
 from callveil.kit import Service  # noqa: E402
 from callveil.vocabulary.ledger import CallState, LedgerCall  # noqa: E402
@@ -111,6 +114,7 @@ def play(pushed: Pushed, system: System, rng: random.Random, end: float) -> Push
     def push(audio: bytes) -> Answer:
         return client.until_answered(lambda: client.push(pushed.metadata, audio, pushed.key), end)
 
+    time.sleep(rng.uniform(0, 6))
     answer = push(pushed.made.content)
     pushed.accepted = answer.status in (200, 201)
     if not pushed.accepted:
@@ -139,9 +143,18 @@ class Faults:
     """What is done to the system; every method returns whether it was felt."""
 
     def __init__(
-        self, system: System, ledger: Any, rng: random.Random, server: Any | None, has_small_disk: bool
+        self,
+        system: System,
+        ledger: Any,
+        rng: random.Random,
+        server: Any | None,
+        gateway: Gateway | None,
+        has_small_disk: bool,
     ) -> None:
         self._system, self._ledger, self._rng, self._server = system, ledger, rng, server
+        self._gateway = gateway
+        self.orphans: set[int] = set()
+        self.needles: list[bytes] = []
         self._n_orders = 0
         self.kinds: dict[str, Callable[[], bool]] = {
             "worker killed": self.worker_killed,
@@ -149,14 +162,17 @@ class Faults:
             "API killed in mid-upload": self.api_killed,
             "broker killed": self.broker_killed,
             "store away": self.store_away,
-            "clock ahead": lambda: self.clock_off(110.0),
-            "clock behind": lambda: self.clock_off(-110.0),
+            "clock ahead": lambda: self.clock_off(45.0),
+            "clock behind": lambda: self.clock_off(-45.0),
             "worker stopped beyond its lease": self.worker_stopped,
             "engine crashes": lambda: self._order("crash"),
             "engine hangs": lambda: self._order("hang", "9"),
             "engine fails": lambda: self._order("fail"),
             "all killed": self.all_killed,
+            "API killed while it accepts": self.acceptor_killed,
         }
+        if gateway is None:
+            self.kinds["engine killed while it publishes"] = self.publisher_killed
         if has_small_disk:
             self.kinds["landing full"] = self.landing_full
         if server is not None:
@@ -164,7 +180,9 @@ class Faults:
 
     def worker_killed(self) -> bool:
         name = self._rng.choice(self._system.worker_names)
-        return bool(self._engines([name])) and self._system.kill(name)
+        engines = self._engines([name])
+        self.orphans |= set(engines)
+        return bool(engines) and self._system.kill(name)
 
     def engine_killed(self) -> bool:
         names = self._rng.sample(self._system.worker_names, len(self._system.worker_names))
@@ -201,23 +219,81 @@ class Faults:
     def all_killed(self) -> bool:
         """As a power cut would, except for what the disk had not yet written."""
         names = [*self._system.worker_names, "api", "broker"]
+        self.orphans |= {pid for name in self._system.worker_names for pid in self._system.engines(name)}
         return all([self._system.kill(name) for name in self._rng.sample(names, len(names))])
 
+    def publisher_killed(self) -> bool:
+        """Moments after something of a call appears in the store, finished or not."""
+        store = self._system.data / "store"
+
+        def seen() -> int:
+            folders = (store / ".callveil" / "staging", *store.glob("calls/*/*/*"))
+            return sum(1 for folder in folders for _ in _entries(folder))
+
+        self._feed()
+        if not self._until_changed(seen, 20.0):
+            return False
+        time.sleep(self._rng.uniform(0, 0.03))
+        pids = [pid for name in self._system.worker_names for pid in self._system.engines(name)]
+        return any([kill(pid) for pid in pids])
+
+    def acceptor_killed(self) -> bool:
+        """Moments after a recording appears in the landing: before, while or after its call is accepted."""
+        client = Client(self._system.port, self._system.secret)
+        call = {"call_id": f"brief-{secrets.token_hex(4)}", "consent": "denied"}
+        made = make_call(self._rng.getrandbits(32))
+        thread = threading.Thread(target=lambda: client.push(call, made.content, secrets.token_hex(8)))
+        thread.start()
+        landing = self._system.data / "landing"
+        felt = self._until_changed(lambda: sum(1 for _ in _entries(landing)), 5.0)
+        time.sleep(self._rng.uniform(0, 0.03))
+        killed = self._system.kill("api")
+        thread.join()
+        return felt and killed
+
+    def _until_changed(self, look: Callable[[], int], seconds: float) -> bool:
+        before, end = look(), time.monotonic() + seconds
+        self._system.supervisor.look()
+        while time.monotonic() < end:
+            now = look()
+            if now > before:
+                return True
+            before = now
+            time.sleep(0.002)
+        return False
+
+    def _feed(self) -> None:
+        """Push a call of our own, so that there is something to fail."""
+        made = make_call(self._rng.getrandbits(32))
+        self.needles.append(made.needle)
+        call = {"call_id": f"extra-{secrets.token_hex(4)}", "consent": "granted"}
+        client, key = Client(self._system.port, self._system.secret), secrets.token_hex(8)
+        end = time.monotonic() + 60
+        push = partial(client.until_answered, lambda: client.push(call, made.content, key), end)
+        threading.Thread(target=push, daemon=True).start()
+
     def store_away(self) -> bool:
-        """A file lies where the store's folder was."""
+        """The S3 gateway is killed, or a file lies where the store's folder was."""
         store, away = self._system.data / "store", self._system.data / "store-away"
-        store.mkdir(mode=0o700, exist_ok=True)
-        store.rename(away)
-        store.touch()
+        if self._gateway is not None:
+            self._gateway.kill()
+        else:
+            store.mkdir(mode=0o700, exist_ok=True)
+            store.rename(away)
+            store.touch()
         try:
-            felt, end = False, time.monotonic() + 8
+            self._feed()
+            felt, end = False, time.monotonic() + 20
             while not felt and time.monotonic() < end:
                 self._system.wait(0.3)
                 felt = any(call.error_code == "store" for call in all_calls(self._ledger))
             self._system.wait(self._rng.uniform(0, 2))
         finally:
-            store.unlink()
-            away.rename(store)
+            if self._gateway is not None:
+                self._gateway.start()
+            else:
+                store.unlink()
+                away.rename(store)
         return felt
 
     def landing_full(self) -> bool:
@@ -244,7 +320,7 @@ class Faults:
         return felt
 
     def clock_off(self, seconds: float) -> bool:
-        """Signatures are good for 300 s, so one that is 250 s off the other way is refused now."""
+        """Signatures are good for 300 s, so one that is 280 s off the other way is refused now."""
         client = Client(self._system.port, self._system.secret)
         draft = self._system.clock_file.with_suffix(".draft")
         draft.write_text(str(seconds))
@@ -252,7 +328,7 @@ class Faults:
         try:
             felt, end = False, time.monotonic() + 5
             while not felt and time.monotonic() < end:
-                off = client.status("c00000", clock_off_s=-250 if seconds > 0 else 250)
+                off = client.status("c00000", clock_off_s=-280 if seconds > 0 else 280)
                 felt = off.status == 401
                 self._system.wait(0.3)
             self._system.wait(self._rng.uniform(0, 4))
@@ -288,13 +364,21 @@ class Faults:
         self._n_orders += 1
         order = f"{kind}-{self._n_orders}"
         orders.give(self._system.orders, order, content)
-        end = time.monotonic() + 12
+        self._feed()
+        end = time.monotonic() + 25
         while time.monotonic() < end and not orders.is_obeyed(self._system.orders, order):
             self._system.wait(0.2)
         if orders.is_obeyed(self._system.orders, order):
             return True
         (self._system.orders / order).unlink(missing_ok=True)
         return orders.is_obeyed(self._system.orders, order)
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        yield from os.scandir(folder)
+    except OSError:
+        return
 
 
 def all_calls(ledger: Any) -> Iterator[LedgerCall]:
@@ -313,9 +397,10 @@ class Rounds:
         service: Service,
         faults: Faults,
         rng: random.Random,
+        gateway: Gateway | None,
         tell: Callable[[str], None],
     ) -> None:
-        self._system, self._service, self._faults = system, service, faults
+        self._system, self._service, self._faults, self._gateway = system, service, faults, gateway
         self._rng, self._tell = rng, tell
         self._pushed: list[Pushed] = []
         self._order: list[str] = []
@@ -328,7 +413,7 @@ class Rounds:
         calls = [new_call(first + index, self._rng) for index in range(n_calls)]
         self._pushed += calls
         hits = []
-        with ThreadPoolExecutor(5) as pool:
+        with ThreadPoolExecutor(6) as pool:
             playing = self._play(pool, calls)
             for name in self._next(n_faults):
                 self._system.wait(self._rng.uniform(0.1, 1.5))
@@ -363,13 +448,9 @@ class Rounds:
     def finish(self) -> list[str]:
         """Stop everything and look at the whole once more."""
         wrong = []
-        for command in (
-            ["audit", "verify"],
-            ["verify", "--all", "--store", str(self._system.data / "store")],
-        ):
-            done = self._system.callveil(*command)
-            if done.returncode != 0:
-                wrong.append(f"callveil {' '.join(command[:2])}: exit code {done.returncode}")
+        done = self._system.callveil("audit", "verify", "--profile", str(self._system.profile))
+        if done.returncode != 0:
+            wrong.append(f"callveil audit verify: exit code {done.returncode}")
         workers = [pid for name in self._system.worker_names for pid in self._system.engines(name)]
         self._system.stop()
         end = time.monotonic() + 10
@@ -433,6 +514,8 @@ class Rounds:
                     f"{call.call_id}: {pushed.kind}: audio in the landing: {call.landing is not None}"
                 )
         counts = ledger.counts(now=self._service.clock.now())
+        if n_open := self._n_open():
+            left.append(f"{n_open} calls are still under way")
         if counts.unsent:
             left.append(f"{counts.unsent} events are not sent")
         kept = {call.landing for call in found.values() if call.landing}
@@ -461,14 +544,19 @@ class Rounds:
             if actions["call.received"] != 1:
                 wrong.append(f"{pushed.call_id}: received {actions['call.received']} times")
         wrong += self._objects(fresh, stored)
+        wrong += self._versions(published) if self._gateway is not None else []
+        orphans = [pid for pid in self._faults.orphans if is_alive(pid)]
+        wrong += [f"{len(orphans)} engine processes outlived their workers"] if orphans else []
+        self._faults.orphans.clear()
         leftovers = [p for p in (self._system.data / "store/.callveil/staging").rglob("*") if p.is_file()]
         wrong += [f"{len(leftovers)} files are left in the store's staging"] if leftovers else []
         if service.ledger.check_audit() is not None:
             wrong.append("the audit chain is broken")
-        done = self._system.callveil("verify", "--all", "--store", str(self._system.data / "store"))
+        given = ["--store", self._system.store, "--profile", str(self._system.profile)]
+        done = self._system.callveil("verify", "--all", *given)
         if published and done.returncode != 0:
             wrong.append(f"callveil verify: exit code {done.returncode}")
-        return wrong + self._scan([call.made.needle for call in fresh])
+        return wrong + self._scan([*self._faults.needles, *(call.made.needle for call in fresh)])
 
     def _objects(self, fresh: list[Pushed], stored: dict[str, list[str]]) -> list[str]:
         wrong, store = [], self._service.store
@@ -478,11 +566,25 @@ class Rounds:
                 if len(names) != 5:
                     wrong.append(f"{pushed.call_id}: {len(names)} parts")
                     continue
-                samples, rate_hz = soundfile.read(self._system.data / "store" / prefix / "audio.flac")
+                samples, rate_hz = soundfile.read(io.BytesIO(store.get(f"{prefix}audio.flac")))
                 if tone_share(samples, rate_hz) > 0.1:
                     wrong.append(f"{pushed.call_id}: the marker can be heard")
                 if b"[PERSON]" not in store.get(f"{prefix}transcript.vtt"):
                     wrong.append(f"{pushed.call_id}: nothing was masked in the text")
+        return wrong
+
+    def _versions(self, published: set[str]) -> list[str]:
+        """In a bucket: one version of each object of a published call, none of any other call."""
+        assert self._gateway is not None
+        wrong = []
+        once = {call.call_id for call in self._pushed if call.kind == "granted"}
+        versions = Counter(key for key, is_marker in self._gateway.versions() if not is_marker)
+        for key, n_versions in versions.items():
+            call_id = key.split("/")[-2]
+            if "/calls/" in key and call_id not in published:
+                wrong.append(f"{call_id}: {n_versions} versions of an object are left")
+            if "/calls/" in key and call_id in once and n_versions != 1:
+                wrong.append(f"{call_id}: {n_versions} versions of an object")
         return wrong
 
     def _entries(self) -> dict[str, Counter[str]]:
@@ -516,6 +618,57 @@ def scan(folder: Path, needles: list[bytes]) -> list[str]:
     return found
 
 
+class Gateway:
+    """An S3 server of our own with a bucket that locks; its gateway can be killed and started again."""
+
+    def __init__(self) -> None:
+        conftest = _conftest()
+        if missing := [program for program in conftest._PROGRAMS if shutil.which(program) is None]:
+            raise SystemExit(
+                f"no S3 server: {', '.join(missing)} not installed; see deploy/test-s3/README.md"
+            )
+        # A longer path is too long for Ceph's sockets.
+        self._folder = Path(tempfile.mkdtemp(prefix="cv-s3-", dir="/tmp"))
+        self._port, mon_port = conftest._free_ports(2)
+        subprocess.run(
+            [str(conftest._SCRIPTS / "up.sh"), str(self._folder), str(self._port)],
+            env={**os.environ, "MON_PORT": str(mon_port)},
+            capture_output=True,
+            check=True,
+            timeout=240,
+        )
+        self._down = conftest._SCRIPTS / "down.sh"
+        self._client = conftest.S3Server(
+            endpoint=f"127.0.0.1:{self._port}",
+            access_key="devaccess",
+            secret_key="devsecret123",
+            secure=False,
+            region=None,
+        ).client()
+        self._client.make_bucket("faults", object_lock=True)
+        self.store = "s3://faults/all"
+        self.tables = f'[store.s3]\nendpoint = "127.0.0.1:{self._port}"\nsecure = false\n'
+        self.variables = {"CALLVEIL_S3_ACCESS_KEY": "devaccess", "CALLVEIL_S3_SECRET_KEY": "devsecret123"}
+
+    def versions(self) -> list[tuple[str, bool]]:
+        found = self._client.list_objects("faults", recursive=True, include_version=True)
+        return [(version.object_name, version.is_delete_marker) for version in found]
+
+    def kill(self) -> None:
+        kill(int((self._folder / "run" / "client.rgw.a.pid").read_text()))
+
+    def start(self) -> None:
+        command = ["radosgw", "-c", str(self._folder / "ceph.conf"), "-n", "client.rgw.a"]
+        # It goes into the background and keeps what it inherits.
+        with (self._folder / "log" / "rgw.out").open("ab") as output:
+            subprocess.run(command, check=True, stdout=output, stderr=output, timeout=60)
+        if not answers(self._port, 60):
+            raise RuntimeError("the S3 gateway does not start again")
+
+    def stop(self) -> None:
+        subprocess.run([str(self._down), str(self._folder)], check=False, timeout=60)
+
+
 def _small_disk(folder: Path) -> bool:
     """Mount a small tmpfs; False where that is not allowed."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -533,14 +686,17 @@ def run(
     n_calls: int,
     n_faults: int,
     ledger: str,
+    store: str,
+    only: list[str],
     keep: bool,
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
     """All rounds; returns what is written as JSON."""
     rng = random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="callveil-faults-"))
-    tell(f"seed {seed}, {n_rounds} rounds, ledger {ledger}, folder {folder}")
+    tell(f"seed {seed}, {n_rounds} rounds, ledger {ledger}, store {store}, folder {folder}")
     server, url, mounted = None, None, False
+    gateway: Gateway | None = None
     system: System | None = None
     began = time.monotonic()
     try:
@@ -548,11 +704,25 @@ def run(
             server = _postgresql(folder / "postgresql")
             server.start()
             url = server.new_database()
-        system = System(folder / "system", settings=SETTINGS, workers=2, engine_s=0.25, ledger=url)
+        if store == "s3":
+            gateway = Gateway()
+        system = System(
+            folder / "system",
+            settings=SETTINGS,
+            workers=2,
+            engine_s=0.25,
+            ledger=url,
+            has_clock=True,
+            store=gateway.store if gateway else None,
+            tables=gateway.tables if gateway else "",
+            variables=gateway.variables if gateway else None,
+        )
         mounted = _small_disk(system.data / "landing")
         system.start()
         service = system.service()
-        rounds = Rounds(system, service, Faults(system, service.ledger, rng, server, mounted), rng, tell)
+        faults = Faults(system, service.ledger, rng, server, gateway, mounted)
+        faults.kinds = {name: kind for name, kind in faults.kinds.items() if not only or name in only}
+        rounds = Rounds(system, service, faults, rng, gateway, tell)
         for number in range(1, n_rounds + 1):
             rounds.run(number, n_calls, n_faults)
         wrong = [what for row in rounds.rows for what in row["wrong"]] + rounds.finish()
@@ -562,6 +732,8 @@ def run(
             system.stop()
         if server is not None:
             server.stop(mode="immediate")
+        if gateway is not None:
+            gateway.stop()
         keep = keep or sys.exc_info()[0] is not None
         if mounted and not keep:
             subprocess.run(["umount", str(folder / "system" / "data" / "landing")], check=False)
@@ -572,6 +744,7 @@ def run(
     return {
         "seed": seed,
         "ledger": ledger,
+        "store": store,
         "rounds": rounds.rows,
         "seconds": round(time.monotonic() - began),
         "faults": {name: {"tried": n, "felt": felt[name]} for name, n in sorted(tried.items())},
@@ -582,6 +755,17 @@ def run(
 
 
 def _postgresql(folder: Path) -> Any:
+    programs = _conftest()._postgresql_programs()
+    if programs is None:
+        raise SystemExit("no PostgreSQL: see deploy/test-postgresql/README.md")
+    folder.parent.chmod(0o711)
+    folder.mkdir(mode=0o711)
+    return _conftest().PostgresServer(programs, folder)
+
+
+@cache
+def _conftest() -> Any:
+    """Where the tests have their servers from."""
     import importlib.util
 
     spec = importlib.util.spec_from_file_location("callveil_conftest", _ROOT / "tests" / "conftest.py")
@@ -590,12 +774,7 @@ def _postgresql(folder: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    programs = module._postgresql_programs()
-    if programs is None:
-        raise SystemExit("no PostgreSQL: see deploy/test-postgresql/README.md")
-    folder.parent.chmod(0o711)
-    folder.mkdir(mode=0o711)
-    return module.PostgresServer(programs, folder)
+    return module
 
 
 def _tell(line: str) -> None:
@@ -609,9 +788,11 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seed", type=int, default=None, help="drawn and printed when left out")
-    parser.add_argument("--calls", type=int, default=10, help="pushed in a round")
+    parser.add_argument("--calls", type=int, default=14, help="pushed in a round")
     parser.add_argument("--faults", type=int, default=3, help="in a round")
     parser.add_argument("--ledger", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--store", choices=("folder", "s3"), default="folder")
+    parser.add_argument("--only", action="append", default=[], help="kind of fault; may be given again")
     parser.add_argument("--json", type=Path, help="where to write the results")
     parser.add_argument("--keep", action="store_true", help="leave the folder")
     given = parser.parse_args()
@@ -621,6 +802,8 @@ def main() -> None:
         n_calls=given.calls,
         n_faults=given.faults,
         ledger=given.ledger,
+        store=given.store,
+        only=given.only,
         keep=given.keep,
         tell=_tell,
     )

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,12 +18,23 @@ TABLE = {"worker killed", "engine killed", "API killed in mid-upload", "broker k
 pytestmark = pytest.mark.slow
 
 
-def run(tmp_path: Path, ledger: str, n_rounds: int) -> dict:
+def run(tmp_path: Path, ledger: str, n_rounds: int, store: str = "folder") -> dict:
     seed = os.environ.get("CALLVEIL_FAULT_SEED") or str(secrets.randbelow(2**31))
     n_rounds = int(os.environ.get("CALLVEIL_FAULT_ROUNDS") or n_rounds)
     sys.stdout.write(f"CALLVEIL_FAULT_SEED={seed} CALLVEIL_FAULT_ROUNDS={n_rounds}\n")
     result = tmp_path / "rounds.json"
-    given = ["--rounds", str(n_rounds), "--seed", seed, "--ledger", ledger, "--json", str(result)]
+    given = [
+        "--rounds",
+        str(n_rounds),
+        "--seed",
+        seed,
+        "--ledger",
+        ledger,
+        "--store",
+        store,
+        "--json",
+        str(result),
+    ]
     done = subprocess.run([sys.executable, str(ROUNDS), *given], capture_output=True, text=True, check=False)
     sys.stdout.write(done.stdout[-6000:])
     assert result.exists(), done.stderr[-3000:]
@@ -53,6 +65,14 @@ def test_every_call_ends_where_its_consent_says_through_all_faults(tmp_path):
 @pytest.mark.postgresql
 def test_the_same_over_postgresql(tmp_path, postgres_server):
     check(run(tmp_path, "postgresql", 2))
+
+
+@pytest.mark.s3
+def test_the_same_over_s3(tmp_path):
+    if shutil.which("radosgw") is None:
+        reason = "no S3 server: radosgw is not installed; see deploy/test-s3/README.md"
+        (pytest.fail if os.environ.get("CALLVEIL_TEST_REQUIRE_S3") == "1" else pytest.skip)(reason)
+    check(run(tmp_path, "sqlite", 2, store="s3"))
 
 
 def test_the_search_for_raw_audio_finds_it(tmp_path):

@@ -93,7 +93,15 @@ def test_every_environment_variable_is_in_the_readme(variable):
 
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CALLS.md", "FORMATS.md", "TELEPHONY.md", "SERVICE.md"],
+    [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CALLS.md",
+        "FORMATS.md",
+        "TELEPHONY.md",
+        "SERVICE.md",
+    ],
 )
 def test_links_in_documents_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):

@@ -13,8 +13,10 @@ import asyncio
 import json
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -44,6 +46,8 @@ _RESEND_S = 0.5
 
 _LAG_S = 5.0
 """How often the length of the queue is looked at."""
+_REMEMBERED = 10_000
+"""Sent events that are remembered, to know one that is sent again."""
 
 _GATES = 8
 """Calls the consent gate decides about at a time; each waits for ledger and store, not for the CPU."""
@@ -86,6 +90,11 @@ class Crew:
     def n_pending(self) -> int:
         """Recordings that wait for a process."""
         return self._pending.qsize()
+
+    def offer(self, call_id: str) -> None:
+        """Hand a recording over if there is room; else somebody else will."""
+        with suppress(asyncio.QueueFull):
+            self._pending.put_nowait(call_id)
 
     async def run(self) -> None:
         """Give pending recordings to idle processes, for ever."""
@@ -236,6 +245,7 @@ class _Parts:
         self.crew = Crew(service, name, on_report)
         self._gates = asyncio.Semaphore(_GATES)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sent: OrderedDict[tuple[Topic, str], None] = OrderedDict()
 
     async def gate(self, call_id: str) -> None:
         """Let the consent gate decide, off the event loop; waits while too many are being decided."""
@@ -291,6 +301,8 @@ class _Parts:
             ]
             if sent:
                 await asyncio.to_thread(partial(ledger.mark_sent, sent, now=clock.now()))
+            for event in left:
+                await self._do_here_if_lost(event)
             errors = [result for result in results if _failed(result)]
             left = [event for event, result in zip(left, results, strict=True) if _failed(result)]
             if left:
@@ -301,6 +313,22 @@ class _Parts:
                 if time.monotonic() > end:
                     return  # their lease ends, and they are taken anew
                 await asyncio.sleep(_RESEND_S)
+
+    async def _do_here_if_lost(self, event: Event) -> None:
+        """See to a call here whose event is sent again: the broker does not take it, or does not deliver it.
+
+        A consumer of a broker that forgot everything waits for the offset it had reached, and the embedded
+        broker does not tell it otherwise. A claim decides who works on the call, so twice does no harm.
+        """
+        key = event.topic, event.call_id
+        if key not in self._sent:
+            self._sent[key] = None
+            if len(self._sent) > _REMEMBERED:
+                self._sent.popitem(last=False)
+        elif event.topic is Topic.RECEIVED and not self._gates.locked():
+            await self.gate(event.call_id)
+        elif event.topic is Topic.KEPT:
+            self.crew.offer(event.call_id)
 
     async def reconcile(self) -> None:
         """Look for what is owed, every so often, for ever."""

@@ -46,6 +46,10 @@ class System:
         workers: How many worker processes, each with its own engines.
         engine_s: Seconds an engine takes.
         ledger: URL; None for SQLite in the data folder.
+        store: "s3://bucket/prefix"; None for a folder in the data folder.
+        tables: Further lines of the profile, after the table "service".
+        variables: Further environment.
+        has_clock: Let `clock_file` say how far the service's clock is off.
         profile: Another profile file than that of the stand-in engines.
     """
 
@@ -57,6 +61,10 @@ class System:
         workers: int = 1,
         engine_s: float = 0.02,
         ledger: str | None = None,
+        store: str | None = None,
+        tables: str = "",
+        variables: Mapping[str, str] | None = None,
+        has_clock: bool = False,
         profile: Path | None = None,
     ) -> None:
         self.folder, self.data = folder, folder / "data"
@@ -66,7 +74,7 @@ class System:
         self.profile = profile or folder / "standin.toml"
         if profile is None:
             lines = (f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
-            self.profile.write_text(_PROFILE.format(seconds=engine_s) + "".join(lines))
+            self.profile.write_text(_PROFILE.format(seconds=engine_s) + "".join(lines) + tables)
         self.secret = secrets.token_hex(24)
         self.port, self._broker_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -81,8 +89,12 @@ class System:
             "CALLVEIL_BROKER": f"kafka://127.0.0.1:{self._broker_port}",
             "CALLVEIL_INGEST_KEYS": json.dumps({"key_id": "test", "secret": self.secret}),
             "CALLVEIL_STANDIN": str(self.orders),
-            "CALLVEIL_STANDIN_CLOCK": str(self.clock_file),
         }
+        self.environment |= variables or {}
+        self.store = store or str(self.data / "store")
+        self.environment["CALLVEIL_STORE"] = self.store
+        if has_clock:
+            self.environment["CALLVEIL_STANDIN_CLOCK"] = str(self.clock_file)
         if ledger is not None:
             self.environment["CALLVEIL_LEDGER"] = ledger
         KeyFolder(folder / "keys", SystemClock()).create()

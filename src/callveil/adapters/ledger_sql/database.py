@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -133,8 +135,37 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     # A transaction that reads first and then writes could find that somebody else wrote in between.
-    writes = connection.get_execution_options().get("callveil_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get("callveil_writes", False):
+        connection.exec_driver_sql("BEGIN")
+    elif not _begin_soon(connection.connection.driver_connection):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_soon(connection: sqlite3.Connection | None) -> bool:
+    """Begin to write as soon as others have done; SQLite itself would look only every 100 ms after a while.
+
+    Returns:
+        False when it did not come to that, for whatever reason: then the ordinary way tells why.
+    """
+    if connection is None:
+        return False
+    end = time.monotonic() + _WAIT_S
+    try:
+        connection.execute("PRAGMA busy_timeout = 0")
+        while time.monotonic() < end:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    return False
+                time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311  no secret
+            else:
+                return True
+        return False
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_WAIT_S * 1000}")
 
 
 def _set_up_postgresql(connection: Any, _record: object) -> None:
@@ -150,6 +181,8 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._writing = engine.execution_options(callveil_writes=True)
+        # Threads of one process take turns by themselves; only processes meet at SQLite's own lock.
+        self._turn: AbstractContextManager[object] = nullcontext() if self.is_postgresql else threading.Lock()
 
     @property
     def engine(self) -> sa.Engine:
@@ -188,7 +221,7 @@ class Database:
         return self._repeat(once)
 
     def _write_once(self, work: Callable[[sa.Connection], _T]) -> _T:
-        with self._writing.connect() as connection:
+        with self._turn, self._writing.connect() as connection:
             connection.begin()
             result = work(connection)
             mark = None
