@@ -72,7 +72,7 @@ class Supervisor:
         for part in self.parts:
             if part.pid is None and time.monotonic() - part._started > _QUICK_S:
                 part.restarts += 1
-                log.error("a process died and is started again", extra={"part": part.name})
+                log.error("%s died and is started again; see %s.log", part.name, self._logs / part.name)
                 self._run(part)
 
     def stop(self, timeout_s: float) -> None:

@@ -7,6 +7,8 @@ import signal
 import sys
 import threading
 import time
+import urllib.request
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -65,10 +67,12 @@ def dev(
     service = build_service(*load(data, profile))
     supervisor = Supervisor(site.data / "logs")
     port = port or free_port()
+    _check_port(port)
     url = f"http://127.0.0.1:{port}"
     try:
         _start(supervisor, environment, profile, port)
-        if _wait_ready(supervisor, port, stopping):
+        if _wait_ready(supervisor, url, stopping):
+            service.ledger.reemit(grace_s=0.0, now=service.clock.now())  # the broker begins empty
             sys.stdout.write(f"ready {url}\n")
             sys.stdout.flush()
             _watch(supervisor, service, url, stopping)
@@ -96,10 +100,24 @@ def _start(supervisor: Supervisor, environment: dict[str, str], profile: str, po
     supervisor.start(Part("worker", [*ours, "worker", "--profile", profile], environment))
 
 
-def _wait_ready(supervisor: Supervisor, port: int, stopping: threading.Event) -> bool:
+def _check_port(port: int) -> None:
+    """Wait for what an earlier run that was killed may have left on the port.
+
+    Raises:
+        ConfigError: Somebody else has it.
+    """
+    end = time.monotonic() + _STOP_S
+    while answers(port, 0.05):
+        if time.monotonic() > end:
+            raise ConfigError(f"--port: {port} is in use; allowed: a free port, or 0 for any")
+        time.sleep(0.2)
+
+
+def _wait_ready(supervisor: Supervisor, url: str, stopping: threading.Event) -> bool:
     end = time.monotonic() + _READY_S
-    while time.monotonic() < end and not stopping.is_set():
-        if answers(port, 0.2):
+    while time.monotonic() < end and not stopping.wait(0.1):
+        with suppress(OSError):
+            urllib.request.urlopen(f"{url}/readyz", timeout=2).close()  # noqa: S310  our own http address
             return True
         supervisor.look()
     return False
