@@ -1,0 +1,197 @@
+"""Where redacted calls, and sealed originals, are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from callveil.vocabulary.original import SealedKey, SealedOriginal
+from callveil.vocabulary.recording import PublishedPart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """One object of a store, newest version.
+
+    Attributes:
+        key: Full key, such as "calls/2026/11/23/c-1/audio.flac".
+        n_bytes: Size.
+        modified_at: Aware UTC.
+    """
+
+    key: str
+    n_bytes: int
+    modified_at: datetime
+
+
+class ObjectStore(Protocol):
+    """Where redacted calls are kept. It takes masked types only: storing raw speech is a type error.
+
+    A call's parts become visible together: `list_calls`, `list_objects` and `get` show a call only when
+    all of its parts are stored. The certificate is the commit mark; it is written last and removed first.
+    Legal hold and retention date stand on every object of a call. One process publishes or deletes a given
+    call at a time. Every method raises `StoreError` when the store fails and `MetadataError` for a key,
+    prefix or tag that S3 would not take.
+    """
+
+    def publish(
+        self,
+        prefix: str,
+        parts: Sequence[PublishedPart],
+        *,
+        tags: Mapping[str, str],
+        retain_until: datetime | None,
+        replace: bool = False,
+    ) -> None:
+        """Store all parts of a call, or none.
+
+        Args:
+            prefix: Folder of the call, "calls/<yyyy>/<mm>/<dd>/<call id>/".
+            parts: The certificate among them.
+            tags: Put on every object, with "callveil-part" added. At most 7 besides the store's own tags.
+            retain_until: Refuse deletion before this time (S3 Object Lock in GOVERNANCE mode), aware UTC,
+                kept in whole seconds, rounded up. A time that has passed locks nothing.
+            replace: Delete every version of an earlier recording of this call first, whatever its retention
+                date. The new parts are read once before that.
+
+        Raises:
+            RefusedError: The call exists and `replace` is False, or it is under legal hold.
+            StoreError: The store failed or a part's file is not what was announced; no new part is visible.
+                A store that goes away after the certificate was sent may still show the whole call.
+        """
+
+    def put_decision(self, key: str, content: bytes) -> None:
+        """Store the decision record of a call that was not kept, replacing an earlier one.
+
+        Args:
+            key: Under "decisions/".
+            content: JSON without personal data.
+
+        Raises:
+            StoreError: The store failed.
+        """
+
+    def list_calls(self, prefix: str = "calls/") -> Iterator[str]:
+        """Folders of the published calls under a prefix, sorted, each ending in "/"."""
+
+    def list_objects(self, prefix: str) -> Iterator[StoredObject]:
+        """Visible objects under a prefix, sorted by key."""
+
+    def get(self, key: str) -> bytes:
+        """Content of one visible object.
+
+        Raises:
+            NotFoundError: Not there, or its call is not published.
+        """
+
+    def tags(self, key: str) -> dict[str, str]:
+        """Tags of one visible object.
+
+        Raises:
+            NotFoundError: Not there, or its call is not published.
+        """
+
+    def set_tags(self, prefix: str, tags: Mapping[str, str]) -> None:
+        """Change these tags on every object of a call; other tags stay.
+
+        Raises:
+            NotFoundError: No such call.
+        """
+
+    def set_retention(self, prefix: str, until: datetime) -> None:
+        """Move the retention date of every object of a call; shortening it needs the governance right.
+
+        Raises:
+            NotFoundError: No such call.
+            RefusedError: The date has passed, or the right is missing.
+        """
+
+    def retention(self, prefix: str) -> datetime | None:
+        """Retention date of a call, aware UTC; None when it has none.
+
+        Raises:
+            NotFoundError: No such call.
+        """
+
+    def set_legal_hold(self, prefix: str, on: bool) -> None:
+        """Place or lift the legal hold of every object of a call, and its "callveil-hold" tag.
+
+        Raises:
+            NotFoundError: No such call.
+            ConfigError: The store cannot enforce a hold.
+        """
+
+    def legal_hold(self, prefix: str) -> bool:
+        """True while any object of the call is under legal hold.
+
+        Raises:
+            NotFoundError: No such call.
+        """
+
+    def delete_call(self, prefix: str, *, bypass_governance: bool = False) -> int:
+        """Delete every version of every object of a call, the certificate first.
+
+        Leftovers of a publish that was cut off count as a call here and are deleted too; their retention
+        date does not bind, for they were never published.
+
+        Args:
+            prefix: Folder of the call.
+            bypass_governance: Delete before the retention date; lawful erasure needs it.
+
+        Returns:
+            How many object versions were deleted; 0 when there was nothing.
+
+        Raises:
+            RefusedError: Under legal hold, or before the retention date without `bypass_governance`.
+                Nothing was deleted.
+            StoreError: The store failed.
+        """
+
+
+class OriginalStore(Protocol):
+    """Where the originals of published calls lie, sealed. It takes `SealedOriginal` only.
+
+    No Object Lock: originals are kept no longer than they may be, and erasure must always reach them. Every
+    method raises `StoreError` when the store fails and `MetadataError` for a call id that cannot be a key.
+    """
+
+    def put(self, sealed: SealedOriginal) -> None:
+        """Store an original in the place of an earlier one of its call; a crash leaves the old or the new.
+
+        Raises:
+            TypeError: It is something else.
+        """
+
+    def key(self, call_id: str) -> SealedKey:
+        """What opens the original of a call.
+
+        Raises:
+            NotFoundError: There is none.
+            TamperedError: It is not what was written.
+        """
+
+    def replace_key(self, call_id: str, key: SealedKey) -> None:
+        """Store the same key, wrapped anew.
+
+        Raises:
+            NotFoundError: There is no original of that call, or another one now.
+        """
+
+    def read(self, call_id: str, key: SealedKey) -> Iterator[bytes]:
+        """The encrypted original.
+
+        Raises:
+            NotFoundError: It is not there (any more).
+        """
+
+    def call_ids(self) -> Iterator[str]:
+        """Calls with an original, sorted."""
+
+    def delete(self, call_id: str) -> bool:
+        """Delete the original of a call and all that is left of earlier ones, keys first.
+
+        Returns:
+            True when there was anything.
+        """
