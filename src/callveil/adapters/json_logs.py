@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 import traceback
 from datetime import UTC, datetime
 from typing import TextIO
@@ -50,12 +49,12 @@ class _Ours(logging.Filter):
         return True
 
 
-def log_as_json(level: str = "INFO", stream: TextIO = sys.stderr) -> None:
+def log_as_json(level: str = "INFO", stream: TextIO | None = None) -> None:
     """Have everything logged as JSON, ours from a level on, libraries' from warning on.
 
     Args:
         level: DEBUG, INFO, WARNING or ERROR.
-        stream: Where to.
+        stream: Where to; None for standard error.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())

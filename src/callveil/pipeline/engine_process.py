@@ -11,6 +11,7 @@ from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
+from callveil.adapters.json_logs import log_as_json
 from callveil.config import Config, Site
 from callveil.kit import Service, build_kit, build_service
 from callveil.pipeline.work import Report, redact_call
@@ -122,6 +123,7 @@ class EngineProcess:
 
 def _main(pipe: Connection, config: Config, site: Site, name: str, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    log_as_json()  # a fresh process would print exceptions and libraries' warnings with their words
     service = build_service(config, site)
     kit = build_kit(config, site.store, site.landing_key)
     sending = threading.Lock()

@@ -38,7 +38,7 @@ class LiveCall:
         self._writer: LandingWriter = service.landing.begin()
         self._writer.__enter__()
         try:
-            call, created = service.ledger.accept(
+            _, created = service.ledger.accept(
                 NewCall(
                     call=start.call,
                     landing=self._writer.token,
@@ -54,7 +54,6 @@ class LiveCall:
         if not created:
             self._abandon()
             raise LedgerError("ledger: a live call was taken for one that is there")
-        self._version = call.consent_version
 
     @property
     def call_id(self) -> str:
