@@ -1,6 +1,7 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
 from callveil.kit.drops import open_drop
+from callveil.kit.office import Office
 from callveil.kit.places import Originals, open_key_wrapper, open_landing, open_originals, open_store
 from callveil.kit.processing import (
     Kit,
@@ -22,6 +23,7 @@ __all__ = [
     "Kit",
     "LazyDiarizer",
     "LazySigner",
+    "Office",
     "Originals",
     "Service",
     "SystemClock",

@@ -1,6 +1,16 @@
 """The contracts between the steps and the world. Every implementation passes one suite in tests/contract."""
 
 from callveil.ports.basics import Clock, Signer
+from callveil.ports.books import (
+    Books,
+    Holds,
+    Notices,
+    Removals,
+    Requests,
+    SubjectHasher,
+    SubjectIndex,
+    SweptCall,
+)
 from callveil.ports.engines import (
     AudioSource,
     DiarizationSession,
@@ -15,20 +25,28 @@ from callveil.ports.stores import ObjectStore, OriginalStore, StoredObject
 
 __all__ = [
     "AudioSource",
+    "Books",
     "Clock",
     "DiarizationSession",
     "Diarizer",
     "Drop",
     "EntityDetector",
+    "Holds",
     "KeyWrapper",
     "Landed",
     "Landing",
     "LandingWriter",
     "Ledger",
     "ModelLookup",
+    "Notices",
     "ObjectStore",
     "OriginalStore",
+    "Removals",
+    "Requests",
     "Signer",
     "StoredObject",
+    "SubjectHasher",
+    "SubjectIndex",
+    "SweptCall",
     "Transcriber",
 ]

@@ -37,9 +37,27 @@ class Ledger(Protocol):
             Asked again with the same landing token it says True again, for that audio is the call's.
 
         Raises:
-            RefusedError: The id, or the idempotency key, stands for another content or another call. A live
-                call is refused wherever one of its id or key is there, and so is a recording while a live
-                call of its id still arrives.
+            RefusedError: The call was erased. Or the id, or the idempotency key, stands for another content
+                or another call. A live call is refused wherever one of its id or key is there, and so is a
+                recording while a live call of its id still arrives.
+        """
+
+    def enlist(self, new: NewCall, *, actor: str, now: datetime) -> LedgerCall:
+        """Note a call that is processed outside of the service, before it is, so that its persons are found.
+
+        It has no audio in the landing, owes no event, and no worker touches it. A call that is there already
+        stays in its state; its metadata, consent and identities become those of `new`.
+
+        Raises:
+            RefusedError: The call was erased, or the service has its audio in the landing.
+        """
+
+    def record(self, call_id: str, result: Settlement, *, actor: str, now: datetime) -> LedgerCall:
+        """Write down how an enlisted call ended. It goes the whole way at once and owes no event.
+
+        Raises:
+            NotFoundError: No such call.
+            RefusedError: The call was erased meanwhile.
         """
 
     def heartbeat(self, call_ids: Sequence[str], *, now: datetime) -> None:

@@ -69,6 +69,7 @@ class Call:
         language: ISO 639-1 code; None to detect it.
         parties: In any order; may be empty for the minimal form.
         consent: All answers; empty means unknown.
+        tags: Given with the call, for retention policies, up to 16: 1 to 64 letters, digits and "-_.:" each.
     """
 
     call_id: str
@@ -79,6 +80,7 @@ class Call:
     language: str | None = None
     parties: tuple[Party, ...] = ()
     consent: tuple[ConsentRecord, ...] = ()
+    tags: tuple[str, ...] = ()
 
     @property
     def roles(self) -> dict[int, str]:

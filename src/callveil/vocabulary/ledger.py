@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from callveil.vocabulary.call import Call
+from callveil.vocabulary.rights import Identity
 
 
 class CallState(StrEnum):
@@ -28,27 +29,32 @@ class CallState(StrEnum):
     DISCARDED = "discarded"
     FAILED = "failed"
     """Tried in vain; it can be replayed."""
+    ERASED = "erased"
+    """It is being forgotten, or is forgotten: only that it was there is known."""
 
 
 _S = CallState
 
 TRANSITIONS: Mapping[CallState, frozenset[CallState]] = MappingProxyType(
     {
-        _S.RECEIVED: frozenset({_S.RECEIVED, _S.HELD, _S.KEPT, _S.DISCARDED, _S.FAILED, _S.PUBLISHED}),
-        _S.HELD: frozenset({_S.RECEIVED}),
-        _S.KEPT: frozenset({_S.PROCESSING, _S.RECEIVED}),
-        _S.PROCESSING: frozenset(
-            {_S.RECEIVED, _S.HELD, _S.KEPT, _S.DISCARDED, _S.FAILED, _S.PUBLISHED, _S.QUARANTINED}
+        _S.RECEIVED: frozenset(
+            {_S.RECEIVED, _S.HELD, _S.KEPT, _S.DISCARDED, _S.FAILED, _S.PUBLISHED, _S.ERASED}
         ),
-        _S.PUBLISHED: frozenset({_S.RECEIVED}),
-        _S.QUARANTINED: frozenset({_S.RECEIVED}),
-        _S.DISCARDED: frozenset(),
-        _S.FAILED: frozenset({_S.RECEIVED}),
+        _S.HELD: frozenset({_S.RECEIVED, _S.ERASED}),
+        _S.KEPT: frozenset({_S.PROCESSING, _S.RECEIVED, _S.ERASED}),
+        _S.PROCESSING: frozenset(
+            {_S.RECEIVED, _S.HELD, _S.KEPT, _S.DISCARDED, _S.FAILED, _S.PUBLISHED, _S.QUARANTINED, _S.ERASED}
+        ),
+        _S.PUBLISHED: frozenset({_S.RECEIVED, _S.ERASED}),
+        _S.QUARANTINED: frozenset({_S.RECEIVED, _S.ERASED}),
+        _S.DISCARDED: frozenset({_S.ERASED}),
+        _S.FAILED: frozenset({_S.RECEIVED, _S.ERASED}),
+        _S.ERASED: frozenset(),
     }
 )
 """Every change there is. RECEIVED is where a changed answer, a deadline or a replay takes a call back to."""
 
-FINAL = frozenset({_S.PUBLISHED, _S.QUARANTINED, _S.DISCARDED, _S.FAILED})
+FINAL = frozenset({_S.PUBLISHED, _S.QUARANTINED, _S.DISCARDED, _S.FAILED, _S.ERASED})
 """Nothing more is owed for a call in one of these."""
 
 
@@ -80,21 +86,23 @@ class NewCall:
 
     Attributes:
         call: Its metadata; identifiers of its parties are not kept.
-        landing: Token of its audio in the landing.
+        landing: Token of its audio in the landing; None for a call processed outside of the service.
         source: Where it came from: "push", "folder", "s3", "audiohook", "twilio" or "siprec".
         content_sha256: Of the audio as it arrived, in hex; None while it still arrives (a live call).
         n_bytes: Size of the audio; None while it still arrives.
         stream: Sample format of a live call's audio, "ulaw/8000/2"; None for a recording file.
         idempotency_key: As the client gave it; None when it gave none.
+        identities: What its parties can be found by, as keyed hashes.
     """
 
     call: Call
-    landing: str
+    landing: str | None
     source: str
     content_sha256: str | None = None
     n_bytes: int | None = None
     stream: str | None = None
     idempotency_key: str | None = None
+    identities: tuple[Identity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

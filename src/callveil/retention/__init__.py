@@ -1,0 +1,1 @@
+"""Retention, pure: which policies fit a call, and what becomes of it now."""
