@@ -35,8 +35,8 @@ _PHONE = re.compile(r"\+?[\d\s().\-/\u2010-\u2015\u2212]+")
 _LABEL = re.compile(r"[^\s@<>()\[\]\\,;:\"]+")
 
 WITHHELD = frozenset({"+266696687", "+2562533", "+7378742833", "+8656696", "+86282452253"})
-"""ANONYMOUS, BLOCKED, RESTRICTED, UNKNOWN and UNAVAILABLE on a keypad, which Twilio gives as the number of a
-caller who withholds it. Taken for numbers they would make one person of all of them."""
+"""ANONYMOUS, BLOCKED, RESTRICTED, UNKNOWN and UNAVAILABLE on a keypad: what telephony systems give as the
+number of a caller who withholds it. Taken for numbers they would make one person of all of them."""
 
 
 def normalise(
