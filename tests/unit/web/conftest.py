@@ -16,6 +16,7 @@ from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.key_wrapping import LocalKeyWrapper
 from callveil.adapters.landing_folder import LandingFolder
 from callveil.adapters.resources import resource_folder
+from callveil.adapters.subject_keys import SubjectKeys
 from callveil.config import IngestKey, Profile, Site, load_config
 from callveil.kit import Service
 from callveil.testing import ManualClock, MemoryStore, temporary_ledger
@@ -65,6 +66,25 @@ def signed(body: bytes, clock: ManualClock, key: IngestKey = KEY, skew_s: int = 
 
 
 @pytest.fixture
+def identities(service, monkeypatch):
+    """What calls that are taken in can be found by: kind and party, once their values were looked up."""
+    seen = []
+    accept = service.ledger.accept
+
+    def listen(new, **given):
+        seen.extend(new.identities)
+        return accept(new, **given)
+
+    monkeypatch.setattr(service.ledger, "accept", listen)
+
+    def identities(*values):
+        known = {service.hasher.identity(kind, value, party): value for kind, value, party in values}
+        return [(each.kind.value, known[each], each.party) for each in seen]
+
+    return identities
+
+
+@pytest.fixture
 def helpers() -> SimpleNamespace:
     return SimpleNamespace(
         **{name: value for name, value in globals().items() if callable(value)}, OLD_KEY=OLD_KEY
@@ -95,5 +115,6 @@ def service(tmp_path: Path, request: pytest.FixtureRequest):
             store=MemoryStore(clock=clock),
             originals=None,
             rules=load_consent_rules(resource_folder("pipelines") / "consent.toml"),
+            hasher=SubjectKeys([bytes(32)]),
             clock=clock,
         )
