@@ -14,7 +14,6 @@ from callveil.stages.retention_tags import call_prefix
 from callveil.vocabulary.ledger import CallState, LedgerCall
 from callveil.vocabulary.retention import Fate, Hold, KeptPart, PartDecision
 from callveil.vocabulary.rights import (
-    IdentifierKind,
     Identity,
     Recipient,
     Request,
@@ -98,30 +97,15 @@ class Preview:
     recipients: Mapping[str, int]
 
 
-def seek(
-    identifiers: Sequence[tuple[IdentifierKind, str]], call_ids: Sequence[str], office: Office
-) -> Sought:
-    """Find the calls of a person, or check that named calls are there.
-
-    Args:
-        identifiers: Kind and normalised value, see `rights.identifiers`; hashed at once.
-        call_ids: Named calls.
-        office: For index and ledger.
+def named(call_ids: Sequence[str], office: Office) -> Sought:
+    """Calls that are named by their ids.
 
     Raises:
-        NotFoundError: A named call is not there.
+        NotFoundError: One of them is not there.
     """
-    parties: dict[str, set[int]] = {}
-    for kind, value in identifiers:
-        for sighting in office.books.subjects.find(office.hasher.digests(kind, value)):
-            parties.setdefault(sighting.call_id, set()).add(sighting.identity.party)
     for call_id in call_ids:
         office.ledger.get(call_id)
-    return Sought(
-        call_ids=tuple(sorted({*parties, *call_ids})),
-        identities=tuple(office.hasher.identity(kind, value, 0) for kind, value in identifiers),
-        parties={call_id: tuple(sorted(found)) for call_id, found in parties.items()},
-    )
+    return Sought(call_ids=tuple(sorted(set(call_ids))))
 
 
 def preview(sought: Sought, office: Office) -> Preview:
