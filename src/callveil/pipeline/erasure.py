@@ -249,7 +249,11 @@ def _close(request: Request, office: Office, actor: str) -> Request:
         requests.change(request_id, actor=actor, now=office.clock.now(), forget_identities=True)
     office.books.removals.scrub()
     prove(requests.get(request_id), office)
-    note = f"{n_restricted} of its calls are only restricted, until a hold or a duty ends." if n_restricted else ""
+    note = (
+        f"{n_restricted} of its calls are only restricted, until a hold or a duty ends."
+        if n_restricted
+        else ""
+    )
     return requests.change(
         request_id,
         actor=actor,

@@ -180,7 +180,9 @@ def _apply(call_id: str, held: bool, office: Office) -> bool:
             carry_out_consent(found, office, actor="hold")
         office.books.holds.mark(call_id, held)
     except CallveilError as error:
-        log.error("a hold is not in the store as it should be", extra={"call_id": call_id, "error": error.code})
+        log.error(
+            "a hold is not in the store as it should be", extra={"call_id": call_id, "error": error.code}
+        )
         return False
     return True
 

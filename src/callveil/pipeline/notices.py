@@ -129,9 +129,7 @@ def _notice(
     )
 
 
-def _attempt(
-    notice: Notice, recipient: Recipient | None, office: Office, actor: str, post: Post
-) -> Notice:
+def _attempt(notice: Notice, recipient: Recipient | None, office: Office, actor: str, post: Post) -> Notice:
     now, attempts = office.clock.now(), notice.attempts + 1
     wait_s = min(FIRST_RETRY_S * 2 ** min(notice.attempts, 16), LONGEST_RETRY_S)
     retry = replace(notice, attempts=attempts, next_at=now + timedelta(seconds=wait_s))

@@ -111,9 +111,7 @@ def erase_original(call_id: str, originals: Originals | None) -> bool:
     return originals is not None and originals.store.delete(call_id)
 
 
-def delete_expired(
-    originals: Originals, now: datetime, *, is_held: Callable[[str], bool]
-) -> tuple[str, ...]:
+def delete_expired(originals: Originals, now: datetime, *, is_held: Callable[[str], bool]) -> tuple[str, ...]:
     """Delete the originals whose time has passed; returns their calls.
 
     Args:

@@ -133,7 +133,9 @@ def _mark(call_id: str, prefix: str, service: Service) -> None:
         if service.books.requests.restriction(call_id) is not None:
             tag(prefix, True, service.store)
     except CallveilError as error:
-        log.error("a hold or restriction is not in the store", extra={"call_id": call_id, "error": error.code})
+        log.error(
+            "a hold or restriction is not in the store", extra={"call_id": call_id, "error": error.code}
+        )
 
 
 class _Internal(CallveilError):

@@ -110,7 +110,6 @@ def _call(call: ProvenCall) -> dict[str, object]:
     }
 
 
-
 def _last(removals: Sequence[Removal]) -> str | None:
     done = [removal.done_at for removal in removals if removal.done_at is not None]
     return utc(max(done)) if done else None
