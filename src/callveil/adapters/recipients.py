@@ -1,4 +1,4 @@
-"""The recipients of an installation: systems that got copies. Their secrets are in a file for the owner only."""
+"""The recipients of an installation: systems that got copies. Their file is for its owner only."""
 
 from __future__ import annotations
 

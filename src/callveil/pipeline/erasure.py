@@ -10,14 +10,15 @@ import logging
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from callveil.adapters.webhook import post_notice
 from callveil.errors import CallveilError, RefusedError
 from callveil.kit import Office
-from callveil.pipeline import restrict
+from callveil.pipeline import holds, restrict
 from callveil.pipeline.erasure_proof import prove
 from callveil.pipeline.forget import carry_out, delete_again, finish_removals
-from callveil.pipeline.notices import ERASURE, RESTRICTION, Post, deliver, owe
+from callveil.pipeline.notices import ERASURE, RESTRICTION, Delivered, Post, deliver, owe
 from callveil.pipeline.outlook import Outlook, Sought, outlook
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.rights import (
@@ -41,13 +42,15 @@ class Resumed:
     """What was taken up again.
 
     Attributes:
+        holds: Calls whose legal hold in the store is as it should be again.
         removals: Deletions that are finished now.
-        failed: Deletions, requests and calls that could not be finished now.
+        failed: Holds, deletions, requests and proofs that could not be finished now.
         requests: Requests that were carried on.
         receipts: Recipients' receipts that came.
         late: Notices whose receipt is overdue.
     """
 
+    holds: int = 0
     removals: int = 0
     failed: int = 0
     requests: int = 0
@@ -55,13 +58,14 @@ class Resumed:
     late: int = 0
 
 
-def erase(sought: Sought, office: Office, *, actor: str) -> Request:
+def erase(sought: Sought, office: Office, *, actor: str, received_at: datetime | None = None) -> Request:
     """Erase calls, or restrict what a hold or a duty keeps.
 
     Args:
         sought: Whose calls, or which.
         office: Every place.
         actor: As in the audit chain.
+        received_at: When the request came, aware UTC; None for now.
 
     Returns:
         The request: DONE, PARTLY_DONE where something is only restricted, RUNNING where something failed
@@ -78,8 +82,8 @@ def erase(sought: Sought, office: Office, *, actor: str) -> Request:
         kind=RequestKind.ERASURE,
         state=RequestState.RUNNING,
         identities=sought.identities,
-        received_at=now,
-        due_at=restrict.ANSWER_WITHIN.after(now),
+        received_at=received_at or now,
+        due_at=restrict.ANSWER_WITHIN.after(received_at or now),
         n_calls=len(sought.call_ids),
     )
     items = [
@@ -128,7 +132,9 @@ def resume(office: Office, *, actor: str, post: Post = post_notice) -> Resumed:
         LedgerError: The ledger failed.
     """
     requests = office.books.requests
-    done, failed = finish_removals(office, actor=actor)
+    n_holds, failed = holds.mend(office)
+    done, n_failed = finish_removals(office, actor=actor)
+    failed += n_failed
     due: dict[str, list[RequestItem]] = {}
     for item in requests.due_for_review(now=office.clock.now()):
         due.setdefault(item.request_id, []).append(item)
@@ -141,16 +147,29 @@ def resume(office: Office, *, actor: str, post: Post = post_notice) -> Resumed:
     running = requests.requests(states=(RequestState.RUNNING,))
     for request in running:
         failed += not _carried_on(request, office, actor)
-    delivered = deliver(office, actor=actor, post=post)
-    for request_id in delivered.request_ids:
-        failed += not _proven_anew(request_id, office)
+    delivered, n_failed = tell_recipients(office, actor=actor, post=post)
+    failed += n_failed
     return Resumed(
+        holds=n_holds,
         removals=done,
         failed=failed,
         requests=len(running),
         receipts=delivered.confirmed,
         late=delivered.late,
     )
+
+
+def tell_recipients(office: Office, *, actor: str, post: Post = post_notice) -> tuple[Delivered, int]:
+    """Send the notices that are due, and write the proofs anew that their receipts belong into.
+
+    Returns:
+        What came of it, and how many proofs could not be written.
+
+    Raises:
+        LedgerError: The ledger failed.
+    """
+    delivered = deliver(office, actor=actor, post=post)
+    return delivered, sum(not _proven_anew(request_id, office) for request_id in delivered.request_ids)
 
 
 def _carried_on(request: Request, office: Office, actor: str) -> bool:

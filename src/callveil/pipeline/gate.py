@@ -69,7 +69,7 @@ def decide(claim: Claim, service: Service) -> Settlement:
     if decision.action is Action.KEEP:
         return Settlement(state=CallState.KEPT, reason=decision.reason)
     if not held:
-        # A worker may have published it and died before it could say so: then the ledger knows of no recording.
+        # A worker may have published it and died before it could say so: the ledger knows of no recording.
         service.store.delete_call(call_prefix(found.call), bypass_governance=True)
     keep_nothing(found.call, decision, service, found.content_sha256, held=held)
     if decision.action is Action.HOLD:

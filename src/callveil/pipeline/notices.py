@@ -1,4 +1,4 @@
-"""What recipients are told: owed before anything goes, sent until their receipts are there, escalated when late."""
+"""What recipients are told: owed before anything goes, sent until receipts are there, escalated when late."""
 
 from __future__ import annotations
 

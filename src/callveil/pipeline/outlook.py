@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from callveil.kit import Office
 from callveil.pipeline.forget import EVERY_PART, Copies, copies
+from callveil.pipeline.subjects import Subject
 from callveil.retention.policy import decide
 from callveil.stages.retention_tags import call_prefix
 from callveil.vocabulary.ledger import CallState, LedgerCall
@@ -75,7 +76,7 @@ class Outlook:
         return " ".join(dict.fromkeys(part.reason for part in self.stays))
 
     def review_at(self, now: datetime) -> datetime | None:
-        """When what stays is looked at again: as soon as the first part may go; None for when the hold ends."""
+        """When what stays is looked at again: when its first part may go; None for when the hold ends."""
         if not self.stays:
             return None
         dates = [part.until for part in self.stays if part.until is not None]
@@ -95,6 +96,20 @@ class Preview:
 
     calls: tuple[Outlook, ...]
     recipients: Mapping[str, int]
+
+
+def of_subject(subject: Subject, call_ids: Sequence[str], office: Office) -> Sought:
+    """All calls of a person that were found, and others that are named.
+
+    Raises:
+        NotFoundError: A named call is not there.
+    """
+    also = named(call_ids, office)
+    return Sought(
+        call_ids=tuple(sorted({*subject.call_ids, *also.call_ids})),
+        identities=subject.identities,
+        parties=subject.parties,
+    )
 
 
 def named(call_ids: Sequence[str], office: Office) -> Sought:
@@ -141,7 +156,8 @@ def outlook(found: LedgerCall, office: Office) -> Outlook:
         received_at=now,
         due_at=now,
     )
-    decision = decide(swept.facts, office.policies, swept.holds, (*swept.requests, asked), now)
+    requests = (*swept.requests, asked)
+    decision = decide(swept.facts, office.policies, swept.holds, requests, now)
     stays = tuple(part for part in decision.parts if part.fate is not Fate.DELETE)
     kept = {part.part for part in stays}
     prefix = found.prefix or call_prefix(found.call)

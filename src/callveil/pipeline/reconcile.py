@@ -8,8 +8,8 @@ from datetime import timedelta
 from itertools import islice
 
 from callveil.errors import CallveilError, NotFoundError
-from callveil.kit import Service
-from callveil.pipeline import erasure, holds
+from callveil.kit import Service, office_of
+from callveil.pipeline import erasure
 from callveil.pipeline.work import shred_if_done
 from callveil.vocabulary.ledger import LedgerCall
 
@@ -67,8 +67,7 @@ def reconcile(service: Service) -> Reconciled:
     reemitted = service.ledger.reemit(grace_s=service.settings.reemit_after_s, now=now)
     shredded = sum(shred_if_done(call, service, actor=ACTOR) for call in service.ledger.to_shred(limit=_PAGE))
     orphans = _shred_orphans(service)
-    n_holds, n_failed = holds.mend(service.office)
-    resumed = erasure.resume(service.office, actor=ACTOR)
+    resumed = erasure.resume(office_of(service), actor=ACTOR)
     return Reconciled(
         reemitted=reemitted,
         cut_off=cut_off,
@@ -76,10 +75,10 @@ def reconcile(service: Service) -> Reconciled:
         orphans=orphans,
         removals=resumed.removals,
         requests=resumed.requests,
-        holds=n_holds,
+        holds=resumed.holds,
         receipts=resumed.receipts,
         late=resumed.late,
-        failed=resumed.failed + n_failed,
+        failed=resumed.failed,
     )
 
 

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from callveil.errors import CallveilError, MetadataError, NotFoundError, RefusedError
 from callveil.kit import Office
@@ -28,7 +29,9 @@ ANSWER_WITHIN = Period(months=1)
 """GDPR Art. 12(3)."""
 
 
-def restrict(sought: Sought, office: Office, *, reason: str, actor: str) -> Request:
+def restrict(
+    sought: Sought, office: Office, *, reason: str, actor: str, received_at: datetime | None = None
+) -> Request:
     """Restrict calls, and tell the recipients (Art. 19). They stay until somebody lifts that.
 
     Args:
@@ -36,6 +39,7 @@ def restrict(sought: Sought, office: Office, *, reason: str, actor: str) -> Requ
         office: Ledger, store, recipients.
         reason: Why; no personal data.
         actor: As in the audit chain.
+        received_at: When the request came, aware UTC; None for now.
 
     Returns:
         The request: DONE, or RUNNING where something failed that is tried again by `carry_on`.
@@ -46,7 +50,7 @@ def restrict(sought: Sought, office: Office, *, reason: str, actor: str) -> Requ
     """
     if not 1 <= len(reason.strip()) <= 500:
         raise MetadataError("--reason: allowed: 1 to 500 characters")
-    return _enter(sought, reason.strip(), "", office, actor)
+    return _enter(sought, reason.strip(), "", received_at, office, actor)
 
 
 def lift(sought: Sought, office: Office, *, reason: str, actor: str) -> Request:
@@ -61,7 +65,7 @@ def lift(sought: Sought, office: Office, *, reason: str, actor: str) -> Request:
         raise MetadataError("--reason: allowed: 1 to 500 characters")
     for call_id in sought.call_ids:
         check_may_lift(call_id, office)
-    return _enter(sought, "", f"Lifted: {reason.strip()}", office, actor)
+    return _enter(sought, "", f"Lifted: {reason.strip()}", None, office, actor)
 
 
 def carry_on(request_id: str, office: Office, *, actor: str) -> Request:
@@ -86,15 +90,17 @@ def carry_on(request_id: str, office: Office, *, actor: str) -> Request:
     return requests.change(request_id, actor=actor, now=office.clock.now(), state=RequestState.DONE)
 
 
-def _enter(sought: Sought, reason: str, note: str, office: Office, actor: str) -> Request:
+def _enter(
+    sought: Sought, reason: str, note: str, received_at: datetime | None, office: Office, actor: str
+) -> Request:
     now = office.clock.now()
     request = Request(
         request_id=f"req-{secrets.token_hex(6)}",
         kind=RequestKind.RESTRICTION,
         state=RequestState.RUNNING,
         identities=sought.identities,
-        received_at=now,
-        due_at=ANSWER_WITHIN.after(now),
+        received_at=received_at or now,
+        due_at=ANSWER_WITHIN.after(received_at or now),
         note=note,
         n_calls=len(sought.call_ids),
     )
@@ -172,7 +178,7 @@ def check_may_lift(call_id: str, office: Office) -> None:
 
 
 def check_may_read(call_id: str, office: Office, *, despite: str | None, actor: str) -> None:
-    """Refuse to show a restricted call, unless somebody says why it must be (Art. 18(2)), which is written down.
+    """Refuse to show a restricted call, unless somebody says why it must be (Art. 18(2)).
 
     Args:
         call_id: The call.

@@ -92,7 +92,10 @@ def consequence(before: LedgerCall, after: LedgerCall, office: Office) -> str:
         }
         return f"{words[decision.action]} {decision.reason}"
     if office.config.profile.consent.after_publishing == "keep":
-        return f"The published call stays, as the profile says (consent.after_publishing = keep): {decision.reason}"
+        return (
+            "The published call stays, as the profile says (consent.after_publishing = keep): "
+            f"{decision.reason}"
+        )
     if decision.action is Action.KEEP and before.landing is not None:
         return f"The call is made anew and cut short: {decision.reason}"
     return (

@@ -283,8 +283,9 @@ class Removals(Protocol):
     def finish(self, removal_id: str, *, evidence: Mapping[str, int], actor: str, now: datetime) -> Removal:
         """Write down that a removal is finished; of each number the larger one of `begin` and this stands.
 
-        A removal that is done is returned as it is. Parts are noted as gone. With all parts, all rows of the call go but its tombstone: call id, state,
-        times and the removal; and with an erasure its identities in the index as well.
+        A removal that is done is returned as it is. Parts are noted as gone. With all parts, all rows of the
+        call go but its tombstone: call id, state, times and the removal; and with an erasure its identities
+        in the index as well.
         """
 
     def removals(self, *, request_id: str) -> tuple[Removal, ...]:
