@@ -22,6 +22,7 @@ from callveil.cli import (
     original,
     process,
     report,
+    retention,
     service,
     show,
     subject,
@@ -71,6 +72,7 @@ app.add_typer(landing_key.app, name="landing-key")
 app.add_typer(subject_key.app, name="subject-key")
 app.add_typer(original.app, name="original")
 app.add_typer(subject.app, name="subject")
+app.add_typer(retention.app, name="retention")
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("report")(report.report)

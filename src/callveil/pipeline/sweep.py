@@ -100,7 +100,7 @@ def sweep(office: Office, *, at: datetime, limit: int, actor: str, dry_run: bool
     found = Swept()
     if not dry_run:
         now = office.clock.now()
-        detail = {"at": at.date().isoformat(), "limit": limit}
+        detail: dict[str, str | int | None] = {"at": at.date().isoformat(), "limit": limit}
         office.ledger.note(actor=actor, action="retention.sweep", call_id=None, detail=detail, now=now)
         found.taken_up, found.failed = _take_up(office, actor)
     failures = 0

@@ -1,4 +1,4 @@
-"""A simulation as a picture: when calls end, before and after a change. SVG without a plotting library."""
+"""A simulation as a picture: when the audio of calls ends, before and after a change. SVG without a plotting library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLOURS = {"now": "#b9cfda", "then": "#2f6f8f"}
 
 
 def plot(simulation: Simulation, *, before: str, after: str) -> str:
-    """Draw how many calls begin to be deleted when: pale bars as before the change, dark ones as after it.
+    """Draw the audio of how many calls ends when: pale bars as before the change, dark ones as after it.
 
     What is due on the day is one bar, and so is what has no date. More than 48 months become quarters,
     more than 144 become years.
@@ -32,7 +32,7 @@ def plot(simulation: Simulation, *, before: str, after: str) -> str:
     unit, bars = _bars(simulation)
     top = _round_up(max(value for pair in bars.values() for value in pair))
     step = (_WIDTH - _LEFT - _RIGHT) / len(bars)
-    title = f"Calls whose deletion begins, by {unit}; due: what has ended before {simulation.on:%Y-%m-%d}"
+    title = f"Calls whose audio ends, by {unit}; due: what has ended before {simulation.on:%Y-%m-%d}"
     height = _TOP + _HEIGHT + _BELOW
     names = {"now": before, "then": after} if before != after else {"then": after}
     lines = [
@@ -104,7 +104,7 @@ def _span(month: str, unit: str) -> str:
 
 def _round_up(value: int) -> int:
     """The next number that the steps of the scale divide well."""
-    size = 10 ** (len(str(value)) - 1)
+    size = int("1".ljust(len(str(value)), "0"))
     return max(_STEPS, next(step * size for step in (1, 2, 4, 8, 10) if step * size >= value))
 
 

@@ -47,9 +47,10 @@ class Counts:
     A call can be in several: a change may keep its text longer and its voice shorter.
 
     Attributes:
-        ends_before: Calls that the policies of before let end there.
-        ends_after: Calls that those of after do.
-        deleted_before: Of `ends_before`, those of which a part is due on the day that is looked at.
+        ends_before: Calls whose audio the policies of before let end there. Where the audio is gone, the next
+            part that is left stands for it.
+        ends_after: Calls whose audio those of after do.
+        deleted_before: Of `ends_before`, those whose audio is due on the day that is looked at.
         deleted_after: The same of `ends_after`.
         extended: Calls of which the change keeps a part longer.
         shortened: Calls of which the change keeps a part shorter.
@@ -74,8 +75,8 @@ class Simulation:
     Attributes:
         on: The day that is looked at: what is over when it begins (UTC) is due.
         total: Of all calls.
-        rows: By policy and month, "2027-03" or `OPEN`, in which the first part of a call ends as the policies
-            of after say (`..._before`: as those of before do). Holds and requests are under `NOBODY`.
+        rows: By the policy that ends the audio, and month, "2027-03" or `OPEN`, in which it does so by the
+            policies of after (`..._before`: by those of before). Holds and requests are under `NOBODY`.
         parts: Parts that are due on the day: before and after.
     """
 
@@ -169,21 +170,19 @@ class _Count:
         restricted = any(part.fate is Fate.RESTRICT for part in after.parts)
         found = {
             "ends_after": True,
-            "deleted_after": self._due(after, 1, n_calls, duration_s),
+            "deleted_after": after.parts[0].fate is Fate.DELETE,
             "extended": longer,
             "shortened": shorter,
             "held": held,
             "restricted": restricted,
         }
         self._enter(after, found, n_calls, duration_s)
-        found = {"ends_before": True, "deleted_before": self._due(before, 0, n_calls, duration_s)}
+        found = {"ends_before": True, "deleted_before": before.parts[0].fate is Fate.DELETE}
         self._enter(before, found, n_calls, duration_s)
-
-    def _due(self, decision: Decision, side: int, n_calls: int, duration_s: float) -> bool:
-        due = [part.part for part in decision.parts if part.fate is Fate.DELETE]
-        for part in due:
-            self.parts[part][side].add(n_calls, duration_s)
-        return bool(due)
+        for side, decision in enumerate((before, after)):
+            for part in decision.parts:
+                if part.fate is Fate.DELETE:
+                    self.parts[part.part][side].add(n_calls, duration_s)
 
     def _enter(self, decision: Decision, found: Mapping[str, bool], n_calls: int, duration_s: float) -> None:
         row = self.rows[_row(decision)]
@@ -194,8 +193,8 @@ class _Count:
 
 
 def _row(decision: Decision) -> tuple[str, str]:
-    """Policy and month in which the first part of a call ends."""
-    first = min(decision.parts, key=lambda part: _order(part.until))
+    """Policy and month that end the audio, or the next part that is left."""
+    first = decision.parts[0]
     month = f"{first.until:%Y-%m}" if first.until is not None else OPEN
     return first.policy or NOBODY, month
 
