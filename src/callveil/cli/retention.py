@@ -74,14 +74,14 @@ def simulate(
     removals = office.books.removals
     found = run(removals.groups(), removals.singled_out(), before, after, on)
     ours = office.config.retention_policies
-    names = (str(ours) if ours is not None else f"profile {office.config.name}",)
-    names = (*names, str(policies) if policies is not None else names[0])
+    now = str(ours) if ours is not None else f"profile {office.config.name}"
+    tried = str(policies) if policies is not None else now
     if plot is not None:
-        plot.write_text(draw(found, before=names[0], after=names[1]), encoding="utf-8")
+        plot.write_text(draw(found, before=now, after=tried), encoding="utf-8")
     if as_json:
-        print_json(simulation_fields(found, *names))
+        print_json(simulation_fields(found, now, tried))
         return
-    print_simulation(found, *names)
+    print_simulation(found, now, tried)
     if plot is not None:
         console.print(f"The chart is in {plot}", markup=False, highlight=False, soft_wrap=True)
 

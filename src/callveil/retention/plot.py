@@ -1,4 +1,4 @@
-"""A simulation as a picture: when the audio of calls ends, before and after a change. SVG without a plotting library."""
+"""A simulation as a picture: when audio ends, before and after a change. SVG without a plotting library."""
 
 from __future__ import annotations
 
