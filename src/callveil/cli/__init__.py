@@ -24,6 +24,7 @@ from callveil.cli import (
     report,
     service,
     show,
+    store,
     verify,
     watch,
 )
@@ -69,6 +70,7 @@ app.add_typer(landing_key.app, name="landing-key")
 app.add_typer(original.app, name="original")
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
+app.add_typer(store.app, name="store")
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models.app, name="models")

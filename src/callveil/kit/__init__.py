@@ -18,6 +18,7 @@ from callveil.kit.processing import (
     signer_of,
 )
 from callveil.kit.service import Service, build_service, make_landing_key
+from callveil.kit.store_trials import try_location
 
 __all__ = [
     "Kit",
@@ -42,4 +43,5 @@ __all__ = [
     "open_signer",
     "open_store",
     "signer_of",
+    "try_location",
 ]
