@@ -3,6 +3,7 @@
 from callveil.kit.drops import open_drop
 from callveil.kit.office import Office
 from callveil.kit.places import Originals, open_key_wrapper, open_landing, open_originals, open_store
+from callveil.kit.policies import fallback_policy, open_policies, policy_notes
 from callveil.kit.processing import (
     Kit,
     LazyDiarizer,
@@ -35,13 +36,16 @@ __all__ = [
     "build_service",
     "check_config",
     "engine_options",
+    "fallback_policy",
     "make_landing_key",
     "open_drop",
     "open_key_wrapper",
     "open_landing",
     "open_originals",
+    "open_policies",
     "open_signer",
     "open_store",
+    "policy_notes",
     "signer_of",
     "try_location",
 ]
