@@ -24,6 +24,7 @@ from callveil.cli import (
     report,
     service,
     show,
+    store,
     subject,
     subject_key,
     verify,
@@ -73,6 +74,7 @@ app.add_typer(original.app, name="original")
 app.add_typer(subject.app, name="subject")
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
+app.add_typer(store.app, name="store")
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models.app, name="models")
