@@ -11,9 +11,11 @@ from callveil import __version__
 from callveil.cli import (
     audit,
     config,
+    consent,
     dead,
     dev,
     evaluate,
+    hold,
     ingest_key,
     interrupt,
     keys,
@@ -21,11 +23,14 @@ from callveil.cli import (
     models,
     original,
     process,
+    recipient,
     report,
+    request,
     service,
     show,
     store,
     subject,
+    subject_erase,
     subject_key,
     verify,
     watch,
@@ -72,6 +77,14 @@ app.add_typer(landing_key.app, name="landing-key")
 app.add_typer(subject_key.app, name="subject-key")
 app.add_typer(original.app, name="original")
 app.add_typer(subject.app, name="subject")
+subject.app.command("erase")(subject_erase.erase)
+subject.app.command("restrict")(subject_erase.restrict_calls)
+subject.app.command("unrestrict")(subject_erase.unrestrict)
+subject.app.command("verify-erasure")(subject_erase.verify_erasure)
+app.add_typer(consent.app, name="consent")
+app.add_typer(request.app, name="request")
+app.add_typer(recipient.app, name="recipient")
+app.add_typer(hold.app, name="hold")
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.add_typer(store.app, name="store")
