@@ -208,7 +208,7 @@ def call_view(
             for channel in range(len(outline))
         ),
         ticks=_ticks(duration_s),
-        turns=tuple(_turn(turn) for turn in transcript["turns"]),
+        turns=tuple(turn_view(turn) for turn in transcript["turns"]),
         audio_key=audio_key,
         audio_bytes=len(audio),
         audio_uri=_data_uri(audio) if may_embed and len(audio) <= MAX_EMBEDDED_BYTES else None,
@@ -303,7 +303,8 @@ def _ticks(duration_s: float) -> tuple[Tick, ...]:
     )
 
 
-def _turn(turn: Mapping[str, Any]) -> TurnView:
+def turn_view(turn: Mapping[str, Any]) -> TurnView:
+    """Lay out a turn of transcript.json."""
     bits = [
         Bit(
             text=word["text"],
