@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +16,11 @@ from callveil.errors import NotFoundError, StoreError
 from callveil.kit import Office
 from callveil.pipeline.export_page import Page
 from callveil.pipeline.report_views import kind_totals
+from callveil.ports.books import SweptCall
+from callveil.retention.policy import decide
 from callveil.rights.controller import Controller
 from callveil.rights.export_documents import (
+    HELD,
     ExportedCall,
     ExportFacts,
     Handling,
@@ -30,7 +33,7 @@ from callveil.rights.export_documents import (
 )
 from callveil.vocabulary.ledger import CallState, LedgerCall
 from callveil.vocabulary.recording import Part
-from callveil.vocabulary.retention import Decision, Period
+from callveil.vocabulary.retention import KeptPart, PartDecision, Period
 from callveil.vocabulary.rights import (
     Identity,
     ItemState,
@@ -39,9 +42,6 @@ from callveil.vocabulary.rights import (
     RequestKind,
     RequestState,
 )
-
-Decide = Callable[..., Decision]
-"""`retention.policy.decide`."""
 
 _MONTH = Period(months=1)  # GDPR Art. 12(3)
 _OPEN = (RequestState.OPEN, RequestState.RUNNING)
@@ -85,9 +85,7 @@ class Exported:
     n_bytes: int
 
 
-def export_subject(
-    office: Office, person: Person, out: Path, *, portable: bool, decide: Decide, actor: str
-) -> Exported:
+def export_subject(office: Office, person: Person, out: Path, *, portable: bool, actor: str) -> Exported:
     """Write the archive, with its request in the register and its entry in the audit chain.
 
     The request is entered first and closed last; cut off in between, it stays open, and the next export of
@@ -98,7 +96,6 @@ def export_subject(
         person: Whose calls.
         out: A new file.
         portable: Only calls that Art. 20 covers.
-        decide: What retention decides of a call.
         actor: As in the audit chain.
 
     Raises:
@@ -127,7 +124,7 @@ def export_subject(
         n_not_portable=len(found) - len(wanted),
     )
     with private_draft(out) as file:
-        exported = _write(office, person, wanted, file, facts, decide)
+        exported = _write(office, person, wanted, file, facts)
         office.ledger.note(
             actor=actor,
             action="subject.exported",
@@ -220,7 +217,6 @@ def _write(
     calls: Sequence[LedgerCall],
     file: IO[bytes],
     facts: ExportFacts,
-    decide: Decide,
 ) -> Exported:
     archive = ZipWriter(file, facts.created_at)
     n_restricted, vcons = 0, []
@@ -229,7 +225,7 @@ def _write(
         page = Page()
         for number, call in enumerate(calls, start=1):
             parties = person.parties[call.call_id]
-            exported, transcript = _export_call(office, call, parties, number, archive, decide)
+            exported, transcript = _export_call(office, call, parties, number, archive)
             n_restricted += exported.restricted
             if exported.folder is not None:
                 facts = replace(
@@ -267,13 +263,12 @@ def _export_call(
     parties: tuple[int, ...],
     number: int,
     archive: ZipWriter,
-    decide: Decide,
 ) -> tuple[ExportedCall, Mapping[str, Any] | None]:
     """Copy a call's files into the archive, and tell what there is to say of it."""
     folder = f"calls/{number:04d}/"
     files, certificate, transcript = _copy(office, call, folder, archive)
     swept = office.books.removals.swept(call.call_id)
-    decision = decide(swept.facts, office.policies, swept.holds, swept.requests, office.clock.now())
+    original_until = _original_until(office, call.call_id)
     roles = call.call.parties
     return (
         ExportedCall(
@@ -288,7 +283,7 @@ def _export_call(
             masked=_masked(certificate),
             standing=own_answers(call.call.consent, parties),
             history=_history(office, call, parties),
-            kept=decision.parts,
+            kept=_kept(office, call, swept, files, original=original_until is not None),
             restricted=swept.restricted is not None,
             held=bool(swept.holds),
             recipients=tuple(
@@ -297,7 +292,7 @@ def _export_call(
                 if not recipient.queues or call.call.queue in recipient.queues
             ),
             handling=_handling(certificate),
-            original_until=_original_until(office, call.call_id),
+            original_until=original_until,
         ),
         transcript,
     )
@@ -354,6 +349,30 @@ def _handling(certificate: Mapping[str, Any] | None) -> Handling | None:
         rounds=certificate["verify"].get("rounds", 0),
         profile=certificate["profile"],
         tool_version=certificate["tool"]["version"],
+    )
+
+
+def _kept(
+    office: Office, call: LedgerCall, swept: SweptCall, files: tuple[str, ...], *, original: bool
+) -> tuple[PartDecision, ...]:
+    """What is decided of each part that is really there."""
+    there = {
+        KeptPart.AUDIO: Part.AUDIO.value in files,
+        KeptPart.TRANSCRIPT: Part.TRANSCRIPT.value in files,
+        KeptPart.ORIGINAL: original or call.landing is not None,
+        KeptPart.CERTIFICATE: True,
+    }
+    decision = decide(
+        swept.facts,
+        office.policies,
+        swept.holds,
+        swept.requests,
+        office.clock.now(),
+        restricted=swept.restricted is not None,
+    )
+    # Who demands a hold, and in which matter, is not the person's to know from here.
+    return tuple(
+        replace(part, reason=HELD) if swept.holds else part for part in decision.parts if there[part.part]
     )
 
 

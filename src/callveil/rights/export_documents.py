@@ -57,6 +57,10 @@ RIGHTS = (
 """Art. 15(1)(e): what else the person may ask for."""
 
 
+HELD = "It must be kept for a legal claim or a proceeding, until that has ended (GDPR Art. 17(3))."
+"""Instead of the words of a legal hold, which name who demands it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotedAnswer:
     """An answer about consent with its place in the history.
