@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from callveil.adapters.local_files import sync_folder
 from callveil.errors import RefusedError, StoreError
@@ -108,7 +108,7 @@ def _draft(out: Path) -> Path:
 
 
 class ZipWriter:
-    """A ZIP archive, written entry by entry; no entry is in memory as a whole but what `add` is given.
+    """A ZIP archive, written entry by entry; a context manager. Only what `add` is given is in memory.
 
     Names are the caller's own: they are checked all the same, for a name with ".." would leave the folder
     it is unpacked in.
@@ -124,6 +124,14 @@ class ZipWriter:
         self._zip = zipfile.ZipFile(file, "w", allowZip64=True)
         self._at = max(at.replace(tzinfo=None), _EARLIEST).timetuple()[:6]
         self.n_bytes = 0
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write the directory of the archive; of a draft that failed too, which is thrown away anyway."""
+        self._zip.close()
 
     def add(self, name: str, content: bytes, *, compress: bool = True) -> None:
         """Write an entry.
@@ -143,10 +151,6 @@ class ZipWriter:
             for piece in pieces:
                 self.n_bytes += len(piece)
                 entry.write(piece)
-
-    def close(self) -> None:
-        """Write the directory of the archive."""
-        self._zip.close()
 
     def _info(self, name: str, compress: bool) -> zipfile.ZipInfo:
         steps = name.split("/")

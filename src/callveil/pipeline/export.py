@@ -218,10 +218,13 @@ def _write(
     file: IO[bytes],
     facts: ExportFacts,
 ) -> Exported:
-    archive = ZipWriter(file, facts.created_at)
     n_restricted, vcons = 0, []
-    # Both grow with the calls; without a name they are gone whatever happens.
-    with tempfile.TemporaryFile() as page_body, tempfile.TemporaryFile() as json_body:
+    # The bodies grow with the calls; files without a name are gone whatever happens.
+    with (
+        ZipWriter(file, facts.created_at) as archive,
+        tempfile.TemporaryFile() as page_body,
+        tempfile.TemporaryFile() as json_body,
+    ):
         page = Page()
         for number, call in enumerate(calls, start=1):
             parties = person.parties[call.call_id]
@@ -240,7 +243,6 @@ def _write(
         archive.copy("index.html", _around(page.top(facts), page_body, page.bottom(facts)))
         head = json.dumps(export_head(facts, vcons), ensure_ascii=False, indent=2)
         archive.copy("data.json", _around(head[: -len("\n}")] + ',\n  "calls": [', json_body, "\n  ]\n}\n"))
-    archive.close()
     return Exported(
         request_id=facts.request_id,
         n_calls=facts.n_calls,

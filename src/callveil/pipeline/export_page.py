@@ -15,7 +15,6 @@ from callveil.rights import export_documents as words
 from callveil.rights.export_documents import ExportedCall, ExportFacts
 from callveil.rights.wording import BASES, FLAGS, METHODS, PARTS, PURPOSES, counted, day, day_and_time
 from callveil.vocabulary.recording import Part
-from callveil.vocabulary.retention import Fate
 
 _ROLES = {
     "agent": "agent",
@@ -62,7 +61,6 @@ class Page:
             did=_DID,
             sources=_SOURCES,
             files=_FILES,
-            restricted_fate=Fate.RESTRICT,
             audio_name=Part.AUDIO.value,
             version=__version__,
         )

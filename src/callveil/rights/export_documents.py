@@ -12,7 +12,7 @@ from datetime import datetime
 from callveil.rights.controller import Controller
 from callveil.rights.wording import PURPOSES, STATES, stamp
 from callveil.vocabulary.call import Call
-from callveil.vocabulary.consent import ConsentRecord, LawfulBasis, Purpose
+from callveil.vocabulary.consent import ConsentRecord, Flag, LawfulBasis, Purpose
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.retention import PartDecision
 
@@ -166,13 +166,15 @@ class ExportedCall:
 
     @property
     def bases(self) -> tuple[LawfulBasis, ...]:
-        """Lawful bases stated for the person's answers; consent where none is stated with an answer."""
-        return tuple(dict.fromkeys(r.lawful_basis or LawfulBasis.CONSENT for r in self.standing))
+        """Lawful bases of that use; consent where an answer states none."""
+        return tuple(
+            dict.fromkeys(r.lawful_basis or LawfulBasis.CONSENT for r in self.standing if _allows(r))
+        )
 
     @property
     def purposes(self) -> tuple[Purpose, ...]:
-        """What the call is used for, as far as the answers name it."""
-        return tuple(dict.fromkeys(r.purpose for r in self.standing))
+        """What the call may be used for, as far as the answers name it."""
+        return tuple(dict.fromkeys(r.purpose for r in self.standing if _allows(r)))
 
 
 def own_answers(records: Sequence[ConsentRecord], parties: Sequence[int]) -> tuple[ConsentRecord, ...]:
@@ -297,6 +299,12 @@ def call_entry(exported: ExportedCall) -> dict[str, object]:
             "tool_version": handling.tool_version,
         },
     }
+
+
+def _allows(record: ConsentRecord) -> bool:
+    """An answer, or a basis that needs none, that lets the call be used."""
+    other = record.lawful_basis not in (None, LawfulBasis.CONSENT)
+    return record.flag is Flag.GRANTED or (record.flag is Flag.UNKNOWN and other)
 
 
 def _answer(record: ConsentRecord) -> dict[str, object]:
