@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from callveil.cli.output import console, print_json
-from callveil.cli.service import Data, ProfileOption, open_service
+from callveil.cli.service import Data, ProfileOption, actor, open_service
 from callveil.errors import ConfigError, RefusedError
 from callveil.kit import Originals, Service
 from callveil.pipeline.seal import delete_expired, replay_original
@@ -71,7 +70,7 @@ def replay(
 
     with replay_original(
         call_id,
-        actor=f"cli:{getpass.getuser()}",
+        actor=actor(),
         reason=reason,
         audit=audit,
         originals=originals,
@@ -102,7 +101,7 @@ def expire(data: Data = None, profile: ProfileOption = "default") -> None:
     deleted = delete_expired(_originals(service), service.clock.now())
     for call_id in deleted:
         service.ledger.note(
-            actor=f"cli:{getpass.getuser()}",
+            actor=actor(),
             action="original.expired",
             call_id=call_id,
             detail={},

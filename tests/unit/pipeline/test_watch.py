@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from callveil.adapters.drop_folder import DropFolder
+from callveil.adapters.subject_keys import SubjectKeys
 from callveil.config import Profile, ServiceConfig
 from callveil.errors import ConfigError, LedgerError, NotFoundError, RefusedError, StoreError
 from callveil.pipeline.drop_pairs import Verdict, groups, verdict
@@ -51,6 +52,7 @@ class Place:
             landing=self.landing,
             clock=self.clock,
             settings=ServiceConfig(),
+            hasher=SubjectKeys([bytes(32)]),
             config=SimpleNamespace(profile=Profile()),
         )
 
