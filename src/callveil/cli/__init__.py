@@ -11,6 +11,7 @@ from callveil import __version__
 from callveil.cli import (
     audit,
     config,
+    consent,
     dead,
     dev,
     evaluate,
@@ -25,6 +26,7 @@ from callveil.cli import (
     service,
     show,
     subject,
+    subject_export,
     subject_key,
     verify,
     watch,
@@ -70,7 +72,9 @@ app.add_typer(ingest_key.app, name="ingest-key")
 app.add_typer(landing_key.app, name="landing-key")
 app.add_typer(subject_key.app, name="subject-key")
 app.add_typer(original.app, name="original")
+subject.app.command("export")(subject_export.export)
 app.add_typer(subject.app, name="subject")
+app.add_typer(consent.app, name="consent")
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("report")(report.report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from callveil.errors import NotFoundError, StoreError
 from callveil.kit import Office
 from callveil.pipeline.export_page import Page
 from callveil.pipeline.report_views import kind_totals
+from callveil.pipeline.subjects import Subject
 from callveil.ports.books import SweptCall
 from callveil.retention.policy import decide
 from callveil.rights.controller import Controller
@@ -35,7 +36,6 @@ from callveil.vocabulary.ledger import CallState, LedgerCall
 from callveil.vocabulary.recording import Part
 from callveil.vocabulary.retention import KeptPart, PartDecision, Period
 from callveil.vocabulary.rights import (
-    Identity,
     ItemState,
     Request,
     RequestItem,
@@ -49,19 +49,6 @@ _NEEDED: Mapping[Part, Mapping[str, type]] = {
     Part.TRANSCRIPT: {"turns": list},
     Part.CERTIFICATE: {"masked_spans": list, "engines": list, "verify": dict, "tool": dict, "profile": str},
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """Whose calls are exported.
-
-    Attributes:
-        identities: Of the newest generation.
-        parties: Call id to the person's parties in it.
-    """
-
-    identities: tuple[Identity, ...]
-    parties: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +72,7 @@ class Exported:
     n_bytes: int
 
 
-def export_subject(office: Office, person: Person, out: Path, *, portable: bool, actor: str) -> Exported:
+def export_subject(office: Office, person: Subject, out: Path, *, portable: bool, actor: str) -> Exported:
     """Write the archive, with its request in the register and its entry in the audit chain.
 
     The request is entered first and closed last; cut off in between, it stays open, and the next export of
@@ -104,8 +91,9 @@ def export_subject(office: Office, person: Person, out: Path, *, portable: bool,
         StoreError: Store or disk fails; there is no file.
     """
     check_free(out)
-    found = list(_calls(office, person))
-    wanted = [call for call in found if not portable or _covered(call, person)]
+    parties = person.parties
+    found = _calls(office, parties)
+    wanted = [call for call in found if not portable or _covered(call, parties)]
     if not wanted:
         raise NotFoundError(
             "no call of this person is held here"
@@ -124,7 +112,7 @@ def export_subject(office: Office, person: Person, out: Path, *, portable: bool,
         n_not_portable=len(found) - len(wanted),
     )
     with private_draft(out) as file:
-        exported = _write(office, person, wanted, file, facts)
+        exported = _write(office, parties, wanted, file, facts)
         office.ledger.note(
             actor=actor,
             action="subject.exported",
@@ -164,28 +152,29 @@ def controller_of(office: Office) -> Controller:
     )
 
 
-def _calls(office: Office, person: Person) -> Iterator[LedgerCall]:
+def _calls(office: Office, call_ids: Iterable[str]) -> list[LedgerCall]:
     known: list[LedgerCall] = []
-    for call_id in person.parties:
+    for call_id in call_ids:
         try:
             call = office.ledger.get(call_id)
         except NotFoundError:
             continue
         if call.state is not CallState.ERASED:
             known.append(call)
-    yield from sorted(known, key=lambda call: (call.call.started_at, call.call_id))
+    return sorted(known, key=lambda call: (call.call.started_at, call.call_id))
 
 
-def _covered(call: LedgerCall, person: Person) -> bool:
-    return is_portable(own_answers(call.call.consent, person.parties[call.call_id]))
+def _covered(call: LedgerCall, parties: Mapping[str, tuple[int, ...]]) -> bool:
+    return is_portable(own_answers(call.call.consent, parties[call.call_id]))
 
 
 def _request(
-    office: Office, person: Person, calls: Sequence[LedgerCall], *, portable: bool, actor: str
+    office: Office, person: Subject, calls: Sequence[LedgerCall], *, portable: bool, actor: str
 ) -> Request:
     """The open request of this person and kind, or a new one."""
     requests, now = office.books.requests, office.clock.now()
     kind = RequestKind.PORTABILITY if portable else RequestKind.ACCESS
+    parties = person.parties
     who = {(identity.kind, identity.digest) for identity in person.identities}
     for earlier in requests.requests(kind=kind, states=_OPEN):
         if {(identity.kind, identity.digest) for identity in earlier.identities} == who:
@@ -204,7 +193,7 @@ def _request(
             request_id=request.request_id,
             call_id=call.call_id,
             state=ItemState.DONE,
-            parties=person.parties[call.call_id],
+            parties=parties[call.call_id],
         )
         for call in calls
     ]
@@ -213,7 +202,7 @@ def _request(
 
 def _write(
     office: Office,
-    person: Person,
+    parties: Mapping[str, tuple[int, ...]],
     calls: Sequence[LedgerCall],
     file: IO[bytes],
     facts: ExportFacts,
@@ -227,8 +216,8 @@ def _write(
     ):
         page = Page()
         for number, call in enumerate(calls, start=1):
-            parties = person.parties[call.call_id]
-            exported, transcript = _export_call(office, call, parties, number, archive)
+            own = parties[call.call_id]
+            exported, transcript = _export_call(office, call, own, number, archive)
             n_restricted += exported.restricted
             if exported.folder is not None:
                 facts = replace(

@@ -5,8 +5,8 @@ Group Report of 2024-08-01, https://w3id.org/dpv/guides/consent-27560, sections 
 "DPV-27560 Consent Receipts", and the Data Privacy Vocabulary 2, https://w3id.org/dpv. The standard wants one
 record per decision; a receipt wraps the records of a party's purposes.
 
-Its context is written out, so that nobody has to fetch one. What the guide asks for and no software knows (name
-and address of the controller, the notice) is listed under "callveil:missing" instead of being made up.
+Its context is written out, so that nobody has to fetch one. What the guide asks for and no software knows
+(name and address of the controller, the notice) is listed under "callveil:missing" instead of being made up.
 """
 
 from __future__ import annotations

@@ -10,14 +10,22 @@ import jsonschema
 import pytest
 
 from callveil.errors import NotFoundError, RefusedError, StoreError
-from callveil.pipeline.export import Person, export_subject
+from callveil.pipeline.export import export_subject
+from callveil.pipeline.subjects import Subject
 from callveil.testing import START
 from callveil.testing import call as make_call
 from callveil.vocabulary.consent import ConsentRecord, Flag, LawfulBasis, Method, Purpose
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.recording import Part
 from callveil.vocabulary.retention import Hold, HoldScope
-from callveil.vocabulary.rights import IdentifierKind, Identity, Recipient, RequestKind, RequestState
+from callveil.vocabulary.rights import (
+    IdentifierKind,
+    Identity,
+    Recipient,
+    RequestKind,
+    RequestState,
+    Sighting,
+)
 
 SCHEMA = json.loads((files("callveil") / "schemas/export.schema.json").read_bytes())
 WHO = Identity(kind=IdentifierKind.PHONE, digest="ab" * 32, generation=1, party=-1)
@@ -51,7 +59,12 @@ class Page(HTMLParser):
 
 
 def export(office, tmp_path, *call_ids, parties=(1,), portable=False, name="mine.zip"):
-    person = Person(identities=(WHO,), parties=dict.fromkeys(call_ids, parties))
+    sightings = tuple(
+        Sighting(call_id=call_id, identity=replace(WHO, party=party), role="customer")
+        for call_id in call_ids
+        for party in parties
+    )
+    person = Subject(identities=(WHO,), sightings=sightings, linked=())
     out = tmp_path / name
     exported = export_subject(office, person, out, portable=portable, actor="cli:ann")
     with zipfile.ZipFile(out) as archive:
