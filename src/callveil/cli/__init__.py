@@ -10,6 +10,7 @@ import typer
 from callveil import __version__
 from callveil.cli import (
     audit,
+    breach,
     config,
     consent,
     dead,
@@ -75,6 +76,7 @@ app.add_typer(original.app, name="original")
 subject.app.command("export")(subject_export.export)
 app.add_typer(subject.app, name="subject")
 app.add_typer(consent.app, name="consent")
+app.add_typer(breach.app, name="breach")
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("report")(report.report)

@@ -38,7 +38,7 @@ def receipt(*history, call=None, party=1, controller=ACME, **more):
             "recipients": ("crm",),
             "created_at": START,
             **more,
-        },  # fmt: skip
+        },
     )
     document = consent_receipt(facts)
     jsonschema.validate(document, SCHEMA, cls=jsonschema.Draft202012Validator)
@@ -84,7 +84,7 @@ def test_the_type_of_consent_follows_how_it_was_given(method, expected):
     assert record["dpv:hasConsentStatus"][0]["@type"][1] == expected
 
 
-@pytest.mark.parametrize(("basis", "letter"), zip(LawfulBasis, "abcdef", strict=True))
+@pytest.mark.parametrize(("basis", "letter"), list(zip(LawfulBasis, "abcdef", strict=True)))
 def test_the_lawful_basis_is_named_by_its_letter(basis, letter):
     (record,) = records(receipt(answer(lawful_basis=basis)))
     assert record["dpv:hasProcess"]["dpv:hasLegalBasis"] == [f"eu-gdpr:A6-1-{letter}"]
