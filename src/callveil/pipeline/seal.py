@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from callveil.adapters.audio_file import AudioFile
 from callveil.adapters.sealed_original import sealed, unsealed
@@ -26,7 +26,7 @@ def seal_original(
     *,
     input_sha256: str,
     until_s: float | None,
-    duration_s: float,
+    expires_at: datetime,
     now: datetime,
 ) -> None:
     """Encrypt the original of a call into its own store, without what may not be kept at all.
@@ -35,10 +35,10 @@ def seal_original(
         call: Its metadata.
         recording: Its audio; read once.
         spans: All masks of the call, as they were published.
-        originals: Where it goes, and for how long.
+        originals: Where it goes.
         input_sha256: SHA-256 of the recording, in hex.
         until_s: It is kept up to this second; None for all of it.
-        duration_s: Length of what is kept, in seconds.
+        expires_at: When it has to be deleted, aware UTC.
         now: Aware UTC.
 
     Raises:
@@ -53,7 +53,7 @@ def seal_original(
         call_id=call.call_id,
         input_sha256=input_sha256,
         sealed_at=now,
-        expires_at=call.started_at + timedelta(seconds=duration_s, days=originals.keep_days),
+        expires_at=expires_at,
     ) as original:
         originals.store.put(original)
 
@@ -111,8 +111,13 @@ def erase_original(call_id: str, originals: Originals | None) -> bool:
     return originals is not None and originals.store.delete(call_id)
 
 
-def delete_expired(originals: Originals, now: datetime) -> tuple[str, ...]:
+def delete_expired(originals: Originals, now: datetime, *, is_held: Callable[[str], bool]) -> tuple[str, ...]:
     """Delete the originals whose time has passed; returns their calls.
+
+    Args:
+        originals: Where they lie.
+        now: Aware UTC.
+        is_held: Whether a legal hold is on a call; its original stays.
 
     Raises:
         StoreError: The store failed; those before are deleted.
@@ -124,7 +129,7 @@ def delete_expired(originals: Originals, now: datetime) -> tuple[str, ...]:
             expires_at = originals.store.key(call_id).expires_at
         except NotFoundError:
             continue
-        if expires_at <= now and originals.store.delete(call_id):
+        if expires_at <= now and not is_held(call_id) and originals.store.delete(call_id):
             deleted.append(call_id)
     return tuple(deleted)
 
