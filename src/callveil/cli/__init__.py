@@ -23,6 +23,7 @@ from callveil.cli import (
     models,
     original,
     process,
+    processing,
     report,
     service,
     show,
@@ -77,6 +78,7 @@ subject.app.command("export")(subject_export.export)
 app.add_typer(subject.app, name="subject")
 app.add_typer(consent.app, name="consent")
 app.add_typer(breach.app, name="breach")
+app.add_typer(processing.app, name="processing")
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("report")(report.report)

@@ -12,6 +12,7 @@ from typing import IO, Any
 from uuid import uuid4
 
 from callveil.adapters.private_output import ZipWriter, check_free, pieces_of, private_draft, put_in_place
+from callveil.config.controller import ControllerConfig
 from callveil.errors import NotFoundError, StoreError
 from callveil.kit import Office
 from callveil.pipeline.export_page import Page
@@ -141,7 +142,11 @@ def export_subject(office: Office, person: Subject, out: Path, *, portable: bool
 
 def controller_of(office: Office) -> Controller:
     """Who answers for the recordings, out of the profile."""
-    named = office.config.profile.controller
+    return controller_in(office.config.profile.controller)
+
+
+def controller_in(named: ControllerConfig) -> Controller:
+    """The controller as the documents name it."""
     return Controller(
         name=named.name,
         address=named.address,

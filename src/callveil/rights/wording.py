@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from callveil.vocabulary.consent import Flag, LawfulBasis, Method, Purpose
 from callveil.vocabulary.ledger import CallState
-from callveil.vocabulary.retention import KeptPart, Period
+from callveil.vocabulary.retention import KeptPart
 
 PURPOSES: Mapping[Purpose, str] = MappingProxyType(
     {
@@ -100,16 +100,3 @@ def counted(n: int, one: str, many: str) -> str:
 def joined(words: list[str]) -> str:
     """For people: "a", "a and b", "a, b and c"."""
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
-def length(period: Period) -> str:
-    """For people: "7 years", "18 months", "30 days", "1 year and 10 days"."""
-    years, months = divmod(period.months, 12)
-    found = []
-    if months:
-        found.append(counted(period.months, "month", "months"))
-    elif years:
-        found.append(counted(years, "year", "years"))
-    if period.days or not found:
-        found.append(counted(period.days, "day", "days"))
-    return joined(found)
