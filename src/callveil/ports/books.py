@@ -215,12 +215,14 @@ class SweptCall:
         holds: Holds that stand on it.
         requests: Open requests for it: erasure and restriction.
         restricted: Why it is restricted; None when it is not.
+        duration_s: Length of the published recording in seconds; 0 when none is.
     """
 
     facts: CallFacts
     holds: tuple[Hold, ...]
     requests: tuple[Request, ...]
     restricted: str | None
+    duration_s: float = 0.0
 
 
 class Removals(Protocol):
