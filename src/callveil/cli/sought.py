@@ -13,7 +13,7 @@ from callveil.cli.subject_options import identifiers
 from callveil.errors import MetadataError
 from callveil.kit import Office
 from callveil.pipeline.outlook import Sought, named, of_subject
-from callveil.pipeline.subjects import find_subject, is_rekeyed
+from callveil.pipeline.subjects import find_subject
 from callveil.vocabulary.retention import KeptPart
 from callveil.vocabulary.rights import RequestKind, RequestState
 
@@ -75,7 +75,7 @@ def sought(
             " them, and --with ID takes them in.",
             error=True,
         )
-    if not is_rekeyed(office):
+    if not found.complete:
         say("A key rotation is not finished; first: callveil subject-key rotate --resume", error=True)
     return of_subject(found, call or (), office)
 

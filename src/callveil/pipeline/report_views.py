@@ -219,7 +219,7 @@ def call_view(
             for channel in range(len(outline))
         ),
         ticks=_ticks(duration_s),
-        turns=tuple(_turn(turn) for turn in turns),
+        turns=tuple(turn_view(turn) for turn in turns),
         audio_key=audio_key,
         audio_bytes=len(audio or b""),
         audio_uri=_data_uri(audio) if audio and may_embed and len(audio) <= MAX_EMBEDDED_BYTES else None,
@@ -316,7 +316,8 @@ def _ticks(duration_s: float) -> tuple[Tick, ...]:
     )
 
 
-def _turn(turn: Mapping[str, Any]) -> TurnView:
+def turn_view(turn: Mapping[str, Any]) -> TurnView:
+    """Lay out a turn of transcript.json."""
     bits = [
         Bit(
             text=word["text"],
