@@ -1,4 +1,4 @@
-"""What retention and rights work with: ledger and books, every place a copy may be, policies, keys. No model."""
+"""What retention and rights work with: ledger, books, every place a copy may be, policies, keys."""
 
 from __future__ import annotations
 
