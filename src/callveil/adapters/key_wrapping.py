@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
-from callveil.adapters.local_files import sync_folder, write_whole
+from callveil.adapters.local_files import write_new
 from callveil.errors import ConfigError, RefusedError, TamperedError
 
 KEY_BYTES = 32
@@ -94,20 +94,11 @@ def create_landing_key(path: Path) -> str:
     """
     key = os.urandom(KEY_BYTES)
     try:
-        if path.exists():
-            raise RefusedError(f"landing key: there is a file {path}; it stays as it is")
-        # Whole or not at all: half a key would stand in the way of the next try.
-        draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-        write_whole(draft, base64.b64encode(key) + b"\n", draft=draft.with_suffix(".draft"))
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            raise RefusedError(f"landing key: there is a file {path}; it stays as it is") from None
-        finally:
-            draft.unlink()
-        sync_folder(path.parent)
+        made = write_new(path, base64.b64encode(key) + b"\n")
     except OSError as error:
         raise ConfigError(f"landing key: cannot be written: {error.strerror}") from error
+    if not made:
+        raise RefusedError(f"landing key: there is a file {path}; it stays as it is")
     return _id_of(key)
 
 

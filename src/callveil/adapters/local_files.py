@@ -73,6 +73,28 @@ def write_whole(path: Path, content: bytes, *, draft: Path) -> None:
     sync_folder(path.parent)
 
 
+def write_new(path: Path, content: bytes) -> bool:
+    """Put a file in place at once (0600), unless there is one; False when there is, and it stays as it is.
+
+    Args:
+        path: Where it goes; folders are made (0700).
+        content: All of it.
+    """
+    if path.exists():
+        return False
+    # Whole or not at all: half a file would stand in the way of the next try.
+    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    write_whole(draft, content, draft=draft.with_suffix(".draft"))
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    sync_folder(path.parent)
+    return True
+
+
 def overwrite_and_unlink(path: Path, *, most_bytes: int | None = None) -> bool:
     """Delete a file after zeros were written over it; returns False when it was not there.
 

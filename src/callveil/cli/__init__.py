@@ -24,6 +24,8 @@ from callveil.cli import (
     report,
     service,
     show,
+    subject,
+    subject_key,
     verify,
     watch,
 )
@@ -66,7 +68,9 @@ app.add_typer(dead.app, name="dead")
 app.add_typer(audit.app, name="audit")
 app.add_typer(ingest_key.app, name="ingest-key")
 app.add_typer(landing_key.app, name="landing-key")
+app.add_typer(subject_key.app, name="subject-key")
 app.add_typer(original.app, name="original")
+app.add_typer(subject.app, name="subject")
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("report")(report.report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 from rich.table import Table
 
 from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
-from callveil.cli.service import Data, ProfileOption, open_service
+from callveil.cli.service import Data, ProfileOption, actor, open_service
 from callveil.errors import MetadataError, RefusedError
 from callveil.kit import Service
 from callveil.stages.documents.forms import utc
@@ -74,7 +73,7 @@ def replay(
     refused = 0
     for call_id in wanted:
         try:
-            service.ledger.replay(call_id, actor=f"cli:{getpass.getuser()}", now=service.clock.now())
+            service.ledger.replay(call_id, actor=actor(), now=service.clock.now())
         except RefusedError as error:
             refused += 1
             console.print(f"{call_id}: {error}", markup=False, highlight=False)

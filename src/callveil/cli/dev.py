@@ -24,7 +24,7 @@ from callveil.cli.output import errors
 from callveil.cli.service import Data, ProfileOption, load
 from callveil.config import Site
 from callveil.errors import CallveilError, ConfigError
-from callveil.kit import Service, SystemClock, build_service, make_landing_key, open_signer
+from callveil.kit import Service, SystemClock, build_service, make_landing_key, make_subject_keys, open_signer
 from callveil.vocabulary.ledger import CallState
 
 _READY_S = 60.0
@@ -52,6 +52,7 @@ def dev(
     _make_ingest_key(site)
     if config.secrets.landing_key is None:
         make_landing_key(site)
+    make_subject_keys(config, site)
     environment = dict(os.environ) | {"CALLVEIL_DATA": str(site.data)}
     try:
         open_signer(config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from callveil.cli.output import console, print_json
-from callveil.cli.service import Data, ProfileOption, open_service
+from callveil.cli.service import Data, ProfileOption, actor, open_service
 from callveil.errors import ConfigError, RefusedError
 from callveil.kit import Originals, Service
 from callveil.pipeline.seal import delete_expired, replay_original
@@ -71,7 +70,7 @@ def replay(
 
     with replay_original(
         call_id,
-        actor=f"cli:{getpass.getuser()}",
+        actor=actor(),
         reason=reason,
         audit=audit,
         originals=originals,
@@ -97,12 +96,15 @@ def replay(
 
 @app.command("expire")
 def expire(data: Data = None, profile: ProfileOption = "default") -> None:
-    """Delete the originals whose time has passed; for a daily timer."""
+    """Delete the originals whose time has passed, but of calls under legal hold; for a daily timer."""
     service = open_service(data, profile)
-    deleted = delete_expired(_originals(service), service.clock.now())
+    holds = service.books.holds
+    deleted = delete_expired(
+        _originals(service), service.clock.now(), is_held=lambda call_id: bool(holds.of(call_id))
+    )
     for call_id in deleted:
         service.ledger.note(
-            actor=f"cli:{getpass.getuser()}",
+            actor=actor(),
             action="original.expired",
             call_id=call_id,
             detail={},

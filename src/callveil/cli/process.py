@@ -21,9 +21,10 @@ from callveil.cli.output import (
     errors,
     print_json,
 )
-from callveil.config import load_config
+from callveil.cli.service import actor
+from callveil.config import load_config, make_process_site
 from callveil.errors import MetadataError
-from callveil.kit import check_config, open_signer
+from callveil.kit import build_enlisting, check_config, open_signer
 from callveil.pipeline.batch import Found, Job, find_jobs, process_all
 from callveil.vocabulary.consent import Flag
 from callveil.vocabulary.recording import Outcome, State
@@ -43,13 +44,20 @@ def process(
         int, typer.Option(min=1, max=64, help="Calls processed at a time; each loads the models.")
     ] = 1,
     force: Annotated[bool, typer.Option("--force", help="Redo calls that are done.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the ledger that calls and persons are found by.", show_default="the --out folder"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Redact recordings and write them to a store, if they may be kept.
 
     Each recording is paired with the metadata file of the same name (call.wav, call.json). Without metadata
     and without --consent a call is held: nothing of it is written. Certificates are signed: `callveil keys
-    create` makes the key.
+    create` makes the key. Calls are entered in a ledger (--data), so that `callveil subject` finds their
+    persons; one that was erased is refused.
 
     Exit codes: 0 all done; 2 wrong use or configuration, nothing was started; 3 some calls failed or were
     quarantined; 4 refused, consent let none of the calls be kept; 130 interrupted.
@@ -62,6 +70,15 @@ def process(
     found = find_jobs(paths, metadata=metadata, flag=consent, replace=force)
     if not found.jobs and not found.orphans:
         raise MetadataError("PATHS: no recording was found")
+    site = make_process_site(out, data)
+    if site is None:
+        errors.print(
+            "no ledger is kept, so `callveil subject` will not find these calls; --data FOLDER keeps one"
+        )
+    else:
+        build_enlisting(
+            config, site, actor()
+        )  # so that its key is made once, and what is wrong is told at once
     outcomes = [_orphan(path) for path in found.orphans]
     with _progress(disable=as_json) as bar:
         calls = bar.add_task("calls", total=len(found.jobs))
@@ -72,7 +89,10 @@ def process(
             bar.update(audio, description=f"{job.audio.name}: {seconds:.0f} s heard")
 
         try:
-            for job, outcome in process_all(found.jobs, config, out, min(jobs, len(found.jobs) or 1), heard):
+            n_workers = min(jobs, len(found.jobs) or 1)
+            for job, outcome in process_all(
+                found.jobs, config, out, n_workers, heard, site=site, actor=actor()
+            ):
                 interrupt.check()
                 outcomes.append(outcome)
                 bar.advance(calls)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import secrets
 import socket
@@ -14,7 +15,7 @@ from callveil.adapters.local_files import make_folders
 from callveil.cli.output import console, print_json
 from callveil.config import Config, Site, load_config, load_site
 from callveil.errors import ConfigError
-from callveil.kit import Service, build_service, check_config, open_signer
+from callveil.kit import Office, Service, build_office, build_service, check_config, open_signer
 
 Data = Annotated[
     Path | None,
@@ -29,9 +30,33 @@ def open_service(data: Path | None, profile: str) -> Service:
     return build_service(*load(data, profile))
 
 
+def open_office(data: Path | None, profile: str) -> Office:
+    """What retention and rights work with, of a profile and a data folder.
+
+    Raises:
+        ConfigError: There is no ledger in the folder, or something is set up wrongly.
+    """
+    return build_office(*load(data, profile))
+
+
 def load(data: Path | None, profile: str) -> tuple[Config, Site]:
     """Profile and site."""
     return load_config(profile), load_site(data)
+
+
+def check_subject_keys(service: Service) -> None:
+    """Read the subject keys now: a call taken in without them would never be found again by its person.
+
+    Raises:
+        ConfigError: There are none, or they may not be used.
+    """
+    if service.hasher.generation < 1:
+        raise ConfigError("subject keys: there are none")
+
+
+def actor() -> str:
+    """Who acts, for the audit chain: the login of whoever started this."""
+    return f"cli:{getpass.getuser()}"
 
 
 def serve(
@@ -61,8 +86,10 @@ def serve(
         )
     if open_status and host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError("--open-status: only on a loopback address")
+    service = build_service(config, site)
+    check_subject_keys(service)
     log_as_json(log_level)
-    app = build_api(build_service(config, site), open_status=open_status)
+    app = build_api(service, open_status=open_status)
     uvicorn.run(
         app,
         host=host,
@@ -115,6 +142,12 @@ def reconcile(
         "cut_off": found.cut_off,
         "shredded": found.shredded,
         "orphans": found.orphans,
+        "removals": found.removals,
+        "requests": found.requests,
+        "holds": found.holds,
+        "receipts": found.receipts,
+        "late": found.late,
+        "failed": found.failed,
     }
     if as_json:
         print_json(fields)
@@ -122,4 +155,9 @@ def reconcile(
     console.print(
         f"{found.reemitted} calls owed again, {found.cut_off} cut off and closed, {found.shredded} recordings"
         f" of finished calls shredded, {found.orphans} recordings of no call shredded"
+    )
+    console.print(
+        f"{found.removals} deletions finished, {found.requests} requests carried on, {found.holds} legal holds"
+        f" mended, {found.receipts} receipts of recipients came, {found.late} are late, {found.failed} things"
+        " failed and are tried again"
     )

@@ -11,7 +11,7 @@ import typer
 
 from callveil.cli import interrupt
 from callveil.cli.output import EXIT_OK, EXIT_SOME_FAILED, console, print_json
-from callveil.cli.service import Data, LogLevel, ProfileOption, load
+from callveil.cli.service import Data, LogLevel, ProfileOption, check_subject_keys, load
 from callveil.errors import CallveilError
 from callveil.kit import build_service, open_drop
 from callveil.pipeline.watch import Looked, Watcher
@@ -54,7 +54,9 @@ def watch(
     from callveil.adapters.json_logs import log_as_json
 
     config, site = load(data, profile)
-    service, drop = build_service(config, site), open_drop(place, config)
+    service = build_service(config, site)
+    check_subject_keys(service)
+    drop = open_drop(place, config)
     log_as_json(log_level)
     watcher = Watcher(
         drop, service, settle_s=settle, orphan_after_s=max(settle, orphan_after), check=interrupt.check

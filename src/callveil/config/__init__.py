@@ -16,7 +16,7 @@ from callveil.config.profile import (
     validate,
 )
 from callveil.config.service import ServiceConfig
-from callveil.config.site import SITE_VARIABLES, IngestKey, KeyRole, Site, load_site
+from callveil.config.site import SITE_VARIABLES, IngestKey, KeyRole, Site, load_site, make_process_site
 
 __all__ = [
     "SECRET_VARIABLES",
@@ -34,6 +34,7 @@ __all__ = [
     "explain",
     "load_config",
     "load_site",
+    "make_process_site",
     "profile_names",
     "read_secret",
     "read_toml",

@@ -208,6 +208,7 @@ class Secrets:
     signing_key: SecretStr | None = None
     landing_key: SecretStr | None = None
     landing_old_keys: SecretStr | None = None
+    subject_keys: SecretStr | None = None
 
 
 SECRET_VARIABLES: Mapping[str, str] = MappingProxyType(
@@ -217,6 +218,7 @@ SECRET_VARIABLES: Mapping[str, str] = MappingProxyType(
         "signing_key": "CALLVEIL_SIGNING_KEY",
         "landing_key": "CALLVEIL_LANDING_KEY",
         "landing_old_keys": "CALLVEIL_LANDING_OLD_KEYS",
+        "subject_keys": "CALLVEIL_SUBJECT_KEYS",
     }
 )
 

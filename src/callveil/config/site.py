@@ -13,8 +13,11 @@ from types import MappingProxyType
 
 from pydantic import SecretStr
 
+from callveil.adapters.data_folder import is_services, read_layout, write_layout
+from callveil.adapters.recipients import parse_recipients, read_recipients
 from callveil.config.profile import read_variable
 from callveil.errors import ConfigError
+from callveil.vocabulary.rights import Recipient
 
 SITE_VARIABLES: Mapping[str, str] = MappingProxyType(
     {
@@ -26,6 +29,7 @@ SITE_VARIABLES: Mapping[str, str] = MappingProxyType(
         "ingest_keys": "CALLVEIL_INGEST_KEYS",
         "audiohook_keys": "CALLVEIL_AUDIOHOOK_KEYS",
         "twilio_tokens": "CALLVEIL_TWILIO_TOKENS",
+        "recipients": "CALLVEIL_RECIPIENTS",
     }
 )
 """The ledger's and all keys and tokens are secrets and can be read from `<VARIABLE>_FILE`."""
@@ -75,6 +79,7 @@ class Site:
         ingest_keys: Those that are accepted; at least one is needed to serve.
         audiohook_keys: API key to client secret; empty refuses every AudioHook connection.
         twilio_tokens: Auth tokens; empty refuses every Twilio connection.
+        recipients: Systems that got copies, and are told when those have to go.
     """
 
     data: Path
@@ -86,11 +91,22 @@ class Site:
     ingest_keys: tuple[IngestKey, ...] = ()
     audiohook_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     twilio_tokens: tuple[str, ...] = field(default=(), repr=False)
+    recipients: tuple[Recipient, ...] = ()
+
+    @property
+    def recipients_file(self) -> Path:
+        """Where `callveil recipient` keeps the recipients, where the environment names none."""
+        return self.data / "recipients.json"
 
     @property
     def ingest_key_file(self) -> Path:
         """Where `callveil dev` and `callveil ingest-key` keep the keys."""
         return self.data / "ingest-key.json"
+
+    @property
+    def subject_key_file(self) -> Path:
+        """Where the keys of the subject index are, where the environment names none."""
+        return self.data / "subject-keys.json"
 
 
 def load_site(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> Site:
@@ -102,9 +118,13 @@ def load_site(data: Path | None = None, environ: Mapping[str, str] = os.environ)
 
     Raises:
         ConfigError: A variable names something that cannot be read or is of the wrong kind.
+
+    A folder that `callveil process` keeps a ledger in is whole in itself: where its ledger and store are is
+    not taken from the environment, which is the service's.
     """
     folder = (data or Path(environ.get("CALLVEIL_DATA") or "callveil-data")).absolute()
-    ledger = read_variable("CALLVEIL_LEDGER", environ)
+    processed = read_layout(folder)
+    ledger = read_variable("CALLVEIL_LEDGER", environ) if processed is None else None
     keys = read_variable("CALLVEIL_INGEST_KEYS", environ)
     file = folder / "ingest-key.json"
     if keys is not None:
@@ -116,14 +136,46 @@ def load_site(data: Path | None = None, environ: Mapping[str, str] = os.environ)
     return Site(
         data=folder,
         ledger=ledger or SecretStr(f"sqlite:///{folder / 'ledger.sqlite3'}"),
-        landing=Path(environ.get("CALLVEIL_LANDING") or folder / "landing").absolute(),
+        landing=Path(
+            (processed is None and environ.get("CALLVEIL_LANDING")) or folder / "landing"
+        ).absolute(),
         landing_key=folder / "landing.key",
-        store=environ.get("CALLVEIL_STORE") or str(folder / "store"),
+        store=processed or environ.get("CALLVEIL_STORE") or str(folder / "store"),
         broker=environ.get("CALLVEIL_BROKER") or DEFAULT_BROKER,
         ingest_keys=accepted,
         audiohook_keys=_audiohook_keys(read_variable("CALLVEIL_AUDIOHOOK_KEYS", environ)),
         twilio_tokens=_tokens(read_variable("CALLVEIL_TWILIO_TOKENS", environ)),
+        recipients=_recipients(read_variable("CALLVEIL_RECIPIENTS", environ), folder / "recipients.json"),
     )
+
+
+def make_process_site(
+    out: str, data: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Site | None:
+    """Find, or found, where `callveil process` keeps its ledger.
+
+    Args:
+        out: Its store: a folder, or "s3://bucket/prefix".
+        data: Folder of the ledger; None for the store itself.
+        environ: The environment.
+
+    Returns:
+        None when the store is no folder and no other was given: then no ledger is kept.
+
+    Raises:
+        ConfigError: The folder keeps the ledger of another store.
+    """
+    is_folder = "://" not in out
+    if data is None and not is_folder:
+        return None
+    store = str(Path(out).absolute()) if is_folder else out.rstrip("/")
+    folder = Path(data if data is not None else out).absolute()
+    if not is_services(folder):
+        write_layout(folder, store)
+    site = load_site(folder, environ)
+    if site.store.rstrip("/") != store:
+        raise ConfigError(f"--data: {folder} is of a service with another store; allowed: --out {site.store}")
+    return site
 
 
 def _audiohook_keys(text: SecretStr | None) -> dict[str, bytes]:
@@ -143,6 +195,12 @@ def _audiohook_keys(text: SecretStr | None) -> dict[str, bytes]:
                 )
             found[key] = content
     return found
+
+
+def _recipients(text: SecretStr | None, file: Path) -> tuple[Recipient, ...]:
+    if text is not None:
+        return parse_recipients(text.get_secret_value(), "CALLVEIL_RECIPIENTS")
+    return read_recipients(file)
 
 
 def _tokens(text: SecretStr | None) -> tuple[str, ...]:

@@ -1,8 +1,16 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
 from callveil.kit.drops import open_drop
-from callveil.kit.office import Office
-from callveil.kit.places import Originals, open_key_wrapper, open_landing, open_originals, open_store
+from callveil.kit.office import Enlisting, Office, build_enlisting, build_office, fallback_policy, office_of
+from callveil.kit.places import (
+    LazyHasher,
+    Originals,
+    open_key_wrapper,
+    open_landing,
+    open_originals,
+    open_store,
+    open_subject_keys,
+)
 from callveil.kit.processing import (
     Kit,
     LazyDiarizer,
@@ -17,11 +25,13 @@ from callveil.kit.processing import (
     open_signer,
     signer_of,
 )
-from callveil.kit.service import Service, build_service, make_landing_key
+from callveil.kit.service import Service, build_service, make_landing_key, make_subject_keys
 
 __all__ = [
+    "Enlisting",
     "Kit",
     "LazyDiarizer",
+    "LazyHasher",
     "LazySigner",
     "Office",
     "Originals",
@@ -29,17 +39,23 @@ __all__ = [
     "SystemClock",
     "UsedModels",
     "audio_limits",
+    "build_enlisting",
     "build_kit",
     "build_listener",
+    "build_office",
     "build_service",
     "check_config",
     "engine_options",
+    "fallback_policy",
     "make_landing_key",
+    "make_subject_keys",
+    "office_of",
     "open_drop",
     "open_key_wrapper",
     "open_landing",
     "open_originals",
     "open_signer",
     "open_store",
+    "open_subject_keys",
     "signer_of",
 ]

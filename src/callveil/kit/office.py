@@ -1,13 +1,28 @@
-"""What retention and rights work with: ledger, books, every place a copy may be, policies, keys."""
+"""What retention and rights work with: ledger and books, every place a copy may be, policies, keys."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from callveil.adapters.ledger_sql import open_ledger
+from callveil.adapters.local_files import make_folders
+from callveil.adapters.signing_keys import KeyFolder
 from callveil.config import Config, Site
-from callveil.kit.places import Originals
+from callveil.errors import ConfigError
+from callveil.kit.places import (
+    LazyHasher,
+    Originals,
+    open_landing,
+    open_originals,
+    open_store,
+    open_subject_keys,
+)
+from callveil.kit.processing import LazySigner, SystemClock, open_signer
+from callveil.kit.service import Service, make_subject_keys
 from callveil.ports import Books, Clock, Landing, Ledger, ObjectStore, Signer, SubjectHasher
-from callveil.vocabulary.retention import Policy
+from callveil.vocabulary.retention import KeptPart, Period, Policy
 from callveil.vocabulary.rights import Recipient
 
 
@@ -42,3 +57,131 @@ class Office:
     recipients: tuple[Recipient, ...] = field(default=())
     signer: Signer
     clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enlisting:
+    """What `callveil process` keeps a ledger with.
+
+    Attributes:
+        ledger: Of its folder.
+        hasher: Turns identifiers into what the subject index knows.
+        actor: As in the audit chain.
+        clock: Tells the time.
+    """
+
+    ledger: Ledger
+    hasher: SubjectHasher
+    actor: str
+    clock: Clock
+
+
+def build_office(config: Config, site: Site) -> Office:
+    """Open ledger, books and every place a copy of a call may be.
+
+    Args:
+        config: Loaded profile.
+        site: Where they are.
+
+    Raises:
+        ConfigError: There is no ledger, or one of the parts is set up wrongly. Nothing is made then.
+        LedgerError: The database cannot be reached.
+    """
+    _check_ledger(site)
+    ledger = open_ledger(site.ledger.get_secret_value())
+    return Office(
+        config=config,
+        site=site,
+        ledger=ledger,
+        books=ledger.books,
+        store=open_store(site.store, config),
+        originals=open_originals(config, site.landing_key),
+        landing=_landing(config, site),
+        policies=(fallback_policy(config),),
+        hasher=LazyHasher(lambda: open_subject_keys(config.secrets, site.subject_key_file)),
+        recipients=site.recipients,
+        signer=LazySigner(lambda: _signer(config, site)),
+        clock=SystemClock(),
+    )
+
+
+def office_of(service: Service) -> Office:
+    """The same, out of what a process of the service has open."""
+    return Office(
+        config=service.config,
+        site=service.site,
+        ledger=service.ledger,
+        books=service.books,
+        store=service.store,
+        originals=service.originals,
+        landing=service.landing,
+        policies=(fallback_policy(service.config),),
+        hasher=service.hasher,
+        recipients=service.site.recipients,
+        signer=LazySigner(lambda: _signer(service.config, service.site)),
+        clock=service.clock,
+    )
+
+
+def build_enlisting(config: Config, site: Site, actor: str) -> Enlisting:
+    """Open the ledger of `callveil process`; it and its keys are made when they are missing.
+
+    Args:
+        config: Loaded profile.
+        site: Where they are.
+        actor: As in the audit chain.
+
+    Raises:
+        ConfigError: One of them is set up wrongly.
+        LedgerError: The database cannot be opened.
+    """
+    make_folders(site.data)
+    make_subject_keys(config, site)
+    return Enlisting(
+        ledger=open_ledger(site.ledger.get_secret_value()),
+        hasher=open_subject_keys(config.secrets, site.subject_key_file),
+        actor=actor,
+        clock=SystemClock(),
+    )
+
+
+def fallback_policy(config: Config) -> Policy:
+    """What the profile says of how long calls are kept, as the policy for calls that no other is for."""
+    profile = config.profile
+    days = Period(days=profile.retention.keep_days)
+    keep: Mapping[KeptPart, Period] = {
+        KeptPart.AUDIO: days,
+        KeptPart.TRANSCRIPT: days,
+        KeptPart.ORIGINAL: Period(days=profile.originals.keep_days),
+        KeptPart.CERTIFICATE: days,
+    }
+    return Policy(name=profile.retention.policy, keep=keep)
+
+
+def _check_ledger(site: Site) -> None:
+    """A misspelt folder must not become a new, empty ledger in which nobody is found."""
+    scheme, _, path = site.ledger.get_secret_value().partition(":///")
+    if scheme == "sqlite" and not Path(path).is_file():
+        raise ConfigError(
+            f"--data: there is no ledger in {site.data}; allowed: the data folder of `callveil dev` or"
+            " `callveil serve`, or the --out folder of `callveil process`"
+        )
+
+
+def _landing(config: Config, site: Site) -> Landing | None:
+    if site.landing.is_dir():
+        return open_landing(site.landing, config.secrets, site.landing_key)
+    if site.landing != site.data / "landing":
+        raise ConfigError(f"CALLVEIL_LANDING: there is no folder {site.landing}; raw audio may wait in it")
+    return None
+
+
+def _signer(config: Config, site: Site) -> Signer:
+    """As for processing; else the key that `callveil dev` made in its data folder."""
+    try:
+        return open_signer(config)
+    except ConfigError:
+        folder = site.data / "keys"
+        if not (folder / "private.pem").exists():
+            raise
+        return KeyFolder(folder, SystemClock()).signer()

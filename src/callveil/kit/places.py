@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from callveil.adapters.key_wrapping import LocalKeyWrapper, read_landing_key
 from callveil.adapters.landing_folder import LandingFolder
 from callveil.adapters.originals_folder import FolderOriginals
 from callveil.adapters.store_local import LocalStore
+from callveil.adapters.subject_keys import SubjectKeys, read_subject_keys
 from callveil.config import Config, Secrets
 from callveil.errors import ConfigError
-from callveil.ports import KeyWrapper, ObjectStore, OriginalStore
+from callveil.ports import KeyWrapper, ObjectStore, OriginalStore, SubjectHasher
+from callveil.vocabulary.rights import IdentifierKind, Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,65 @@ def open_landing(root: Path, secrets: Secrets, key_file: Path | None = None) -> 
         ConfigError: There is no key, or it is none.
     """
     return LandingFolder(root, open_key_wrapper(secrets, key_file))
+
+
+def open_subject_keys(secrets: Secrets, key_file: Path) -> SubjectKeys:
+    """Open the keys of the subject index.
+
+    Args:
+        secrets: Of the environment.
+        key_file: Made by `create_subject_keys`; read where the environment names none.
+
+    Raises:
+        ConfigError: There are none, they are no keys, others may read their file, or the environment and the
+            file hold different ones: by the wrong ones nobody is found.
+    """
+    given = secrets.subject_keys
+    kept = read_subject_keys(key_file) if key_file.exists() else None
+    if given is not None:
+        keys = SubjectKeys.from_text(given.get_secret_value(), "CALLVEIL_SUBJECT_KEYS")
+        if kept is not None and kept.text() != keys.text():
+            raise ConfigError(
+                f"subject keys: those of CALLVEIL_SUBJECT_KEYS are not those of {key_file}; allowed: one of"
+                " the two"
+            )
+        return keys
+    if kept is None:
+        raise ConfigError(
+            f"subject keys: there are none in {key_file}, and neither CALLVEIL_SUBJECT_KEYS nor "
+            "CALLVEIL_SUBJECT_KEYS_FILE is set; to make them: callveil subject-key create"
+        )
+    return kept
+
+
+class LazyHasher:
+    """A `SubjectHasher` whose keys are read when they are first needed."""
+
+    def __init__(self, build: Callable[[], SubjectHasher]) -> None:
+        self._build = build
+        self._hasher: SubjectHasher | None = None
+
+    @property
+    def generation(self) -> int:
+        """See `SubjectHasher.generation`; reads the keys."""
+        return self._load().generation
+
+    def identity(self, kind: IdentifierKind, value: str, party: int) -> Identity:
+        """See `SubjectHasher.identity`; reads the keys."""
+        return self._load().identity(kind, value, party)
+
+    def digests(self, kind: IdentifierKind, value: str) -> tuple[str, ...]:
+        """See `SubjectHasher.digests`; reads the keys."""
+        return self._load().digests(kind, value)
+
+    def step(self, generation: int) -> Callable[[str], str]:
+        """See `SubjectHasher.step`; reads the keys."""
+        return self._load().step(generation)
+
+    def _load(self) -> SubjectHasher:
+        if self._hasher is None:
+            self._hasher = self._build()
+        return self._hasher
 
 
 def open_store(location: str, config: Config) -> ObjectStore:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from callveil.adapters.audio_file import open_recording
 from callveil.adapters.call_metadata import minimal_call, parse_call
-from callveil.config import Config
+from callveil.config import Config, Site
 from callveil.errors import CallveilError, MetadataError
-from callveil.kit import Kit, build_kit
+from callveil.kit import Enlisting, Kit, build_enlisting, build_kit
+from callveil.pipeline.enlist import enlisted
 from callveil.pipeline.listen import OnProgress
 from callveil.pipeline.record_call import record_call
 from callveil.vocabulary.call import Call
@@ -122,26 +123,31 @@ def _beside(audio: Path, by_stem: Mapping[str, Sequence[Path]]) -> Path | None:
     return found[0] if found else None
 
 
-def process(job: Job, kit: Kit, on_progress: OnProgress = lambda _: None) -> Outcome:
+def process(
+    job: Job, kit: Kit, on_progress: OnProgress = lambda _: None, enlisting: Enlisting | None = None
+) -> Outcome:
     """Process one recording; whatever goes wrong is its outcome, never an exception.
 
     Args:
         job: What to process.
         kit: To process it with.
         on_progress: Told the seconds of the call heard so far.
+        enlisting: The ledger that calls are entered in; None when none is kept.
     """
     call_id = job.audio.name
     try:
         call = _call(job)
         call_id = call.call_id
-        recording = open_recording(job.audio, kit.audio_limits)
-        return record_call(
+        if enlisting is None:
+            return _record(call, job, kit, lambda: _sha256(job.audio), on_progress)
+        sha256 = _sha256(job.audio)
+        return enlisted(
             call,
-            recording,
             kit,
-            input_sha256=lambda: _sha256(job.audio),
-            replace=job.replace,
-            on_progress=on_progress,
+            enlisting,
+            content_sha256=sha256,
+            n_bytes=job.audio.stat().st_size,
+            work=lambda check: _record(call, job, kit, lambda: sha256, on_progress, check),
         )
     except CallveilError as error:
         return Outcome(call_id=call_id, state=State.FAILED, error=(error.code, str(error)))
@@ -155,12 +161,34 @@ def process(job: Job, kit: Kit, on_progress: OnProgress = lambda _: None) -> Out
         return Outcome(call_id=call_id, state=State.FAILED, error=("internal", f"{job.audio.name}: {kind}"))
 
 
+def _record(
+    call: Call,
+    job: Job,
+    kit: Kit,
+    input_sha256: Callable[[], str],
+    on_progress: OnProgress,
+    before_publish: Callable[[], None] = lambda: None,
+) -> Outcome:
+    return record_call(
+        call,
+        open_recording(job.audio, kit.audio_limits),
+        kit,
+        input_sha256=input_sha256,
+        replace=job.replace,
+        before_publish=before_publish,
+        on_progress=on_progress,
+    )
+
+
 def process_all(
     jobs: Sequence[Job],
     config: Config,
     location: str,
     n_workers: int,
     on_progress: Callable[[Job, float], None],
+    *,
+    site: Site | None = None,
+    actor: str = "process",
 ) -> Iterator[tuple[Job, Outcome]]:
     """Process recordings, in this process or in several.
 
@@ -170,18 +198,20 @@ def process_all(
         location: Of the store.
         n_workers: Processes; 1 stays in this one.
         on_progress: Told the job and its seconds heard so far; with several workers only when it is done.
+        site: Where the ledger is that calls are entered in; None to keep none.
+        actor: As in the audit chain.
 
     Yields:
         Each job with its outcome, as they end.
     """
     if n_workers == 1:
-        kit = build_kit(config, location)
+        worker = _Worker(config, location, site, actor)
         for job in jobs:
-            yield job, process(job, kit, lambda seconds, job=job: on_progress(job, seconds))  # type: ignore[misc]
+            yield job, worker.process(job, lambda seconds, job=job: on_progress(job, seconds))  # type: ignore[misc]
         return
     context = get_context("spawn")
     with ProcessPoolExecutor(
-        n_workers, context, initializer=_start_worker, initargs=(config, location)
+        n_workers, context, initializer=_start_worker, initargs=(config, location, site, actor)
     ) as pool:
         running: dict[Future[Outcome], Job] = {pool.submit(_work, job): job for job in jobs}
         try:
@@ -192,18 +222,27 @@ def process_all(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-_worker_kit: Kit | None = None
+class _Worker:
+    def __init__(self, config: Config, location: str, site: Site | None, actor: str) -> None:
+        self._kit = build_kit(config, location)
+        self._enlisting = None if site is None else build_enlisting(config, site, actor)
+
+    def process(self, job: Job, on_progress: OnProgress = lambda _: None) -> Outcome:
+        return process(job, self._kit, on_progress, self._enlisting)
 
 
-def _start_worker(config: Config, location: str) -> None:
-    global _worker_kit
-    _worker_kit = build_kit(config, location)
+_worker: _Worker | None = None
+
+
+def _start_worker(config: Config, location: str, site: Site | None, actor: str) -> None:
+    global _worker
+    _worker = _Worker(config, location, site, actor)
 
 
 def _work(job: Job) -> Outcome:
-    if _worker_kit is None:
+    if _worker is None:
         raise RuntimeError("the worker was not started")
-    return process(job, _worker_kit)
+    return _worker.process(job)
 
 
 def _call(job: Job) -> Call:

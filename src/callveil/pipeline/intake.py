@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from callveil.kit import Service
 from callveil.ports import LandingWriter
+from callveil.rights.identifiers import identities_of
 from callveil.vocabulary.call import Call
 from callveil.vocabulary.ledger import CallState, LedgerCall, NewCall
 
@@ -47,6 +48,7 @@ def take_in(
         content_sha256=landed.sha256,
         n_bytes=landed.n_bytes,
         idempotency_key=idempotency_key,
+        identities=identities_of(call, service.hasher),
     )
     try:
         accepted, created = service.ledger.accept(new, actor=actor, now=service.clock.now())

@@ -100,6 +100,8 @@ class Policy:
         maximum: No policy keeps a part longer; a duty and a hold do.
         since: `CALL_END`, or the name of an event; until that has come, nothing that counts from it ends.
         law: Why; stands in reasons and reports. Empty when there is nothing to say.
+        fallback: It counts only where no other policy that fits a call says how long anything is kept, and
+            for an original that no other one names.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Policy:
     maximum: Mapping[KeptPart, Period] = field(default_factory=dict)
     since: str = CALL_END
     law: str = ""
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

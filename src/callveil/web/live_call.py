@@ -10,6 +10,7 @@ from callveil.errors import CallveilError, LedgerError
 from callveil.kit import Service
 from callveil.pipeline.work import shred_if_done
 from callveil.ports import LandingWriter
+from callveil.rights.identifiers import identities_of
 from callveil.stages.consent_gate import decide_consent
 from callveil.vocabulary.call import Call
 from callveil.vocabulary.consent import Action
@@ -44,6 +45,7 @@ class LiveCall:
                     landing=self._writer.token,
                     source=source,
                     stream=f"{start.format.encoding}/{start.format.rate_hz}/{start.format.channels}",
+                    identities=identities_of(start.call, service.hasher),
                 ),
                 actor=self._actor,
                 now=service.clock.now(),

@@ -21,7 +21,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("CALLVEIL_KEYS_DIR", str(tmp_path / "keys"))
     (tmp_path / "a.wav").write_bytes(b"x")
     heard = []
-    monkeypatch.setattr(process, "process_all", lambda jobs, *_: heard.extend(jobs) or [])
+    monkeypatch.setattr(process, "process_all", lambda jobs, *_, **__: heard.extend(jobs) or [])
 
     def invoke() -> tuple[BaseException | None, int]:
         arguments = ["process", str(tmp_path / "a.wav"), "--out", str(tmp_path / "out")]
@@ -93,7 +93,7 @@ def end_with(tmp_path, monkeypatch):
     job = Job(audio=tmp_path / "a.wav", metadata=None)
 
     def invoke(*outcomes: Outcome, options: tuple[str, ...] = ()):
-        monkeypatch.setattr(process, "process_all", lambda *_: [(job, each) for each in outcomes])
+        monkeypatch.setattr(process, "process_all", lambda *_, **__: [(job, each) for each in outcomes])
         return CliRunner().invoke(app, ["process", str(job.audio), "--out", str(tmp_path / "out"), *options])
 
     return invoke

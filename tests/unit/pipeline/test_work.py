@@ -17,6 +17,7 @@ from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.key_wrapping import LocalKeyWrapper
 from callveil.adapters.landing_folder import LandingFolder
 from callveil.adapters.resources import resource_folder
+from callveil.adapters.subject_keys import SubjectKeys
 from callveil.config import Profile, Site, load_config
 from callveil.errors import AudioError, EngineError, LeaseLostError, LedgerError, StoreError
 from callveil.kit import Kit, Service
@@ -80,6 +81,7 @@ def service(tmp_path: Path):
             store=MemoryStore(clock=clock),
             originals=None,
             rules=load_consent_rules(resource_folder("pipelines") / "consent.toml"),
+            hasher=SubjectKeys([bytes(32)]),
             clock=clock,
         )
 

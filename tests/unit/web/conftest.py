@@ -16,6 +16,7 @@ from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.key_wrapping import LocalKeyWrapper
 from callveil.adapters.landing_folder import LandingFolder
 from callveil.adapters.resources import resource_folder
+from callveil.adapters.subject_keys import SubjectKeys
 from callveil.config import IngestKey, Profile, Site, load_config
 from callveil.kit import Service
 from callveil.testing import ManualClock, MemoryStore, temporary_ledger
@@ -95,5 +96,6 @@ def service(tmp_path: Path, request: pytest.FixtureRequest):
             store=MemoryStore(clock=clock),
             originals=None,
             rules=load_consent_rules(resource_folder("pipelines") / "consent.toml"),
+            hasher=SubjectKeys([bytes(32)]),
             clock=clock,
         )
