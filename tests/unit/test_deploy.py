@@ -119,6 +119,7 @@ def test_each_secret_goes_where_it_is_needed_and_nowhere_else():
     }
     assert has["signing_key"] == {"worker"}
     assert has["ingest_keys"] == {"api"}
+    assert has["subject_keys"] == {"api", "watch"}
     assert has["postgres_password"] == {"postgres"}
     assert has["s3_identities"] == {"s3"}
     assert has["landing_key"] <= set(OURS)

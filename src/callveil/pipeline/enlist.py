@@ -102,11 +102,10 @@ def _settlement(found: LedgerCall, outcome: Outcome, kit: Kit) -> Settlement | N
 
 def _record_failure(found: LedgerCall, error: Exception, kit: Kit, enlisting: Enlisting) -> None:
     # The text of an unknown error may quote the call, so only its kind is kept.
-    known = isinstance(error, CallveilError)
-    code = error.code if isinstance(error, CallveilError) else "internal"
-    settlement: Settlement | None = Settlement(
-        state=CallState.FAILED, reason=str(error) if known else type(error).__name__, error_code=code
-    )
+    code, reason = "file" if isinstance(error, OSError) else "internal", type(error).__name__
+    if isinstance(error, CallveilError):
+        code, reason = error.code, str(error)
+    settlement: Settlement | None = Settlement(state=CallState.FAILED, reason=reason, error_code=code)
     with suppress(CallveilError):  # the work's own error is the one to tell; the next run records anew
         if is_published(found.call, kit):
             settlement = _still_published(found)

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from datetime import timedelta
 
 import pytest
 import soundfile
@@ -139,7 +140,7 @@ def test_an_original_is_heard_on_the_record(run, service, sealing, tmp_path):
         service.originals,
         input_sha256="ab" * 32,
         until_s=None,
-        duration_s=2.0,
+        expires_at=service.clock.now() + timedelta(days=7),
         now=service.clock.now(),
     )
     started_long_ago = json.loads(run("original", "list", "--json", "--profile", sealing))

@@ -11,6 +11,7 @@ from callveil.config import IngestKey, KeyRole
 from callveil.errors import LandingError, LedgerError
 from callveil.pipeline.work import decide_call
 from callveil.vocabulary.ledger import CallState
+from callveil.vocabulary.rights import IdentifierKind
 from callveil.web.api import build_api
 
 
@@ -58,6 +59,23 @@ def test_a_push_is_taken(push, service, landed):
     assert b"".join(service.landing.read(call.landing))[:4] == b"RIFF"
     assert len(landed()) == 2
     assert call.call.parties[1].identifiers.phone is None
+
+
+def test_the_parties_of_a_push_can_be_found(push, identities, helpers):
+    parties = [
+        {"role": "agent", "identifiers": {"customer_id": "agent-7"}},
+        {
+            "role": "customer",
+            "jurisdiction": "GB",
+            "identifiers": {"phone": "020 7946 0958", "email": "Ada@Example.org"},
+        },
+    ]
+    assert push(call={**helpers.metadata(), "parties": parties}).status_code == 201
+    assert identities(
+        (IdentifierKind.CUSTOMER_ID, "agent-7", 0),
+        (IdentifierKind.PHONE, "+442079460958", 1),
+        (IdentifierKind.EMAIL, "ada@example.org", 1),
+    ) == [("customer_id", "agent-7", 0), ("phone", "+442079460958", 1), ("email", "ada@example.org", 1)]
 
 
 def test_nothing_raw_lies_on_disk(push, service, helpers):
