@@ -153,6 +153,7 @@ def test_what_is_not_published_is_not_found(opened, make_parts):
         lambda: opened.store.retention(CALL),
         lambda: opened.store.set_legal_hold(CALL, True),
         lambda: opened.store.legal_hold(CALL),
+        lambda: opened.store.delete_parts(CALL, [Part.AUDIO]),
     ):
         with pytest.raises(NotFoundError):
             ask()
@@ -198,8 +199,10 @@ def test_tags_are_merged_on_every_object(opened, make_parts):
         {"aws:a": "x"},
         {"callveil-part": "audio.flac"},
         {"callveil-hold": "yes"},
+        {"callveil-removed": "audio.flac"},
+        {"callveil-restricted": "perhaps"},
         {"callveil-retain-until": "2030-01-01T00:00:00Z"},
-        {f"tag-{i}": "x" for i in range(8)},
+        {f"tag-{i}": "x" for i in range(7)},
     ],
 )
 def test_tags_that_s3_would_not_take_are_refused(opened, make_parts, tags):
@@ -209,10 +212,26 @@ def test_tags_that_s3_would_not_take_are_refused(opened, make_parts, tags):
     assert opened.everything() == []
 
 
-def test_seven_tags_of_full_length_fit(opened, make_parts):
-    tags = {f"{i}{'k' * 127}": "v" * 256 for i in range(7)}
-    publish(opened.store, make_parts(), tags=tags, retain_until=in_future(days=1))
-    assert opened.store.tags(CALL + Part.AUDIO) == {**tags, "callveil-part": "audio.flac"}
+def test_all_ten_tags_of_full_length_fit_at_any_time_under_lock_and_hold(opened, make_parts):
+    store = opened.store
+    tags = {f"{i}{'k' * 127}": "v" * 256 for i in range(6)}
+    publish(store, make_parts(), tags={**tags, "callveil-hold": "no"}, retain_until=in_future(days=1))
+    store.delete_parts(CALL, {Part.AUDIO, Part.VCON, Part.CAPTIONS}, bypass_governance=True)
+    can_hold = getattr(store, "supports_lock", True)
+    store.set_legal_hold(CALL, can_hold)
+    for restricted in ("yes", "no", "yes"):
+        store.set_tags(CALL, {"callveil-restricted": restricted})
+        assert store.tags(CALL + Part.TRANSCRIPT) == {
+            **tags,
+            "callveil-hold": "yes" if can_hold else "no",
+            "callveil-part": "transcript.json",
+            "callveil-removed": "audio.flac+transcript.vtt+vcon.json",
+            "callveil-restricted": restricted,
+        }
+    with pytest.raises(MetadataError, match="at most 6"):
+        store.set_tags(CALL, {"one-more": "x"})
+    assert store.retention(CALL) is not None
+    assert store.legal_hold(CALL) is can_hold
 
 
 @pytest.mark.parametrize(
@@ -248,6 +267,7 @@ def test_a_prefix_that_is_no_call_is_refused_everywhere(opened, make_parts, pref
         lambda: opened.store.set_legal_hold(prefix, True),
         lambda: opened.store.legal_hold(prefix),
         lambda: opened.store.delete_call(prefix),
+        lambda: opened.store.delete_parts(prefix, [Part.AUDIO]),
     ):
         with pytest.raises(MetadataError, match=r"^prefix: "):
             ask()
@@ -328,6 +348,112 @@ def test_dates_that_make_no_sense(opened, make_parts):
         opened.store.set_retention(CALL, in_future(seconds=-1))
     with pytest.raises(MetadataError, match="time zone"):
         opened.store.set_retention(CALL, naive)
+
+
+def test_parts_go_and_the_call_stays(opened, make_parts):
+    store = opened.store
+    publish(store, make_parts())
+    publish(store, make_parts(), OTHER)
+    assert store.delete_parts(CALL, {Part.AUDIO}) == 1
+    with pytest.raises(NotFoundError):
+        store.get(CALL + Part.AUDIO)
+    with pytest.raises(NotFoundError):
+        store.tags(CALL + Part.AUDIO)
+    left = [name for name in PART_NAMES if name != Part.AUDIO]
+    assert keys(store, CALL) == [CALL + name for name in left]
+    assert list(store.list_calls()) == [CALL, OTHER]
+    for name in left:
+        assert store.get(CALL + name) == f"{name} one".encode()
+        assert store.tags(CALL + name) == {**TAGS, "callveil-part": name, "callveil-removed": "audio.flac"}
+    assert store.delete_parts(CALL, [Part.AUDIO]) == 0
+    assert store.delete_parts(CALL, [Part.TRANSCRIPT, Part.CAPTIONS, Part.VCON, Part.AUDIO]) == 3
+    assert store.tags(CALL + Part.CERTIFICATE)["callveil-removed"] == (
+        "audio.flac+transcript.json+transcript.vtt+vcon.json"
+    )
+    assert [name for name in opened.everything() if name.startswith(CALL)] == [CALL + Part.CERTIFICATE]
+    assert len(keys(store, OTHER)) == 5
+    assert store.delete_call(CALL) == 1
+    with pytest.raises(NotFoundError):
+        store.delete_parts(CALL, [Part.AUDIO])
+
+
+def test_the_certificate_goes_with_its_call_only(opened, make_parts):
+    publish(opened.store, make_parts())
+    with pytest.raises(MetadataError, match="certificate"):
+        opened.store.delete_parts(CALL, [Part.AUDIO, Part.CERTIFICATE])
+    assert opened.store.delete_parts(CALL, []) == 0
+    assert len(keys(opened.store)) == 5
+    assert "callveil-removed" not in opened.store.tags(CALL + Part.CERTIFICATE)
+
+
+def test_before_their_date_parts_go_only_with_bypass(opened, make_parts):
+    store, until = opened.store, in_future(days=30)
+    publish(store, make_parts(), retain_until=until)
+    with pytest.raises(RefusedError):
+        store.delete_parts(CALL, [Part.AUDIO])
+    assert len(keys(store)) == 5
+    assert "callveil-removed" not in store.tags(CALL + Part.CERTIFICATE)
+    assert store.delete_parts(CALL, [Part.AUDIO], bypass_governance=True) == 1
+    assert store.delete_parts(CALL, [Part.AUDIO]) == 0
+    assert until <= store.retention(CALL) <= until + timedelta(seconds=1)
+    with pytest.raises(RefusedError):
+        store.delete_call(CALL)
+
+
+def test_under_legal_hold_no_part_goes(locking, make_parts):
+    store = locking.store
+    publish(store, make_parts())
+    store.delete_parts(CALL, [Part.VCON])
+    store.set_legal_hold(CALL, True)
+    for bypass in (False, True):
+        with pytest.raises(RefusedError, match="legal hold"):
+            store.delete_parts(CALL, [Part.AUDIO, Part.VCON], bypass_governance=bypass)
+    assert store.tags(CALL + Part.CERTIFICATE)["callveil-removed"] == "vcon.json"
+    assert store.delete_parts(CALL, [Part.VCON]) == 0, "nothing is left to refuse"
+    store.set_legal_hold(CALL, False)
+    assert store.delete_parts(CALL, [Part.AUDIO, Part.VCON]) == 1
+
+
+def test_a_call_that_is_published_anew_has_all_its_parts(opened, make_parts):
+    publish(opened.store, make_parts("old"))
+    opened.store.delete_parts(CALL, [Part.AUDIO])
+    publish(opened.store, make_parts("new"), replace=True)
+    assert len(keys(opened.store)) == 5
+    assert opened.store.tags(CALL + Part.AUDIO) == {**TAGS, "callveil-part": "audio.flac"}
+
+
+def test_what_is_left_is_counted(opened, make_parts):
+    store, record = opened.store, "decisions/2026/11/23/c-1.json"
+    assert store.count_versions(CALL) == store.count_versions(record) == 0
+    publish(store, make_parts(), retain_until=in_future(days=1))
+    publish(store, make_parts(), "calls/2026/11/23/c-10/")
+    assert store.count_versions(CALL) >= 5
+    store.delete_parts(CALL, [Part.AUDIO], bypass_governance=True)
+    assert store.count_versions(CALL) >= 4
+    store.delete_call(CALL, bypass_governance=True)
+    assert store.count_versions(CALL) == 0
+    store.put_decision(record, b"{}")
+    store.put_decision(f"{record}.json", b"{}")
+    assert store.count_versions(record) == 1
+    for wrong in ("calls/2026/11/23/", "decisions/", "elsewhere", "", "calls/2026/11/23/c-1"):
+        with pytest.raises(MetadataError):
+            store.count_versions(wrong)
+
+
+def test_decision_records_can_be_deleted(opened):
+    store, record = opened.store, "decisions/2026/11/23/c-1.json"
+    assert store.delete_decision(record) is False
+    for content in (b'{"action": "hold"}', b'{"action": "discard"}'):
+        store.put_decision(record, content)
+    store.put_decision(f"{record}.json", b"{}")
+    assert store.delete_decision(record) is True
+    assert store.delete_decision(record) is False
+    assert store.count_versions(record) == 0
+    with pytest.raises(NotFoundError):
+        store.get(record)
+    assert opened.everything() == [f"{record}.json"]
+    with pytest.raises(MetadataError):
+        store.delete_decision(CALL + "audio.flac")
 
 
 def test_a_legal_hold_refuses_deletion_and_replacement(locking, make_parts):

@@ -12,6 +12,7 @@ import threading
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -197,9 +198,11 @@ def killed(opened, tmp_path):
 def test_what_a_killed_publish_left_is_invisible_and_can_be_deleted(killed):
     left = killed.everything()
     assert left
+    assert killed.store.count_versions(CALL) == len(left)
     assert_invisible(killed.store)
     assert killed.store.delete_call(CALL) >= 1
     assert killed.everything() == []
+    assert killed.store.count_versions(CALL) == 0
 
 
 def test_what_a_killed_publish_left_goes_with_the_next_publish(killed, make_parts):
@@ -208,6 +211,46 @@ def test_what_a_killed_publish_left_goes_with_the_next_publish(killed, make_part
     assert len(list(killed.store.list_objects(CALL))) == 5
     assert killed.store.delete_call(CALL, bypass_governance=True) == 5
     assert killed.everything() == []
+
+
+@pytest.mark.parametrize("breaks_at", [0, 1, 2])
+def test_a_deletion_of_parts_that_is_cut_off_is_finished_by_asking_again(
+    tmp_path, make_parts, monkeypatch, breaks_at
+):
+    store = LocalStore(tmp_path / "store")
+    publish(store, make_parts(), retain_until=IN_A_DAY)
+    unlink, n_done = Path.unlink, 0
+
+    def cut_off(path, *args, **others):
+        nonlocal n_done
+        if n_done == breaks_at:
+            raise KeyboardInterrupt
+        n_done += 1
+        unlink(path, *args, **others)
+
+    doomed = [Part.AUDIO, Part.TRANSCRIPT, Part.VCON]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            store.delete_parts(CALL, doomed, bypass_governance=True)
+    assert len(list(store.list_objects(CALL))) == 5 - breaks_at
+    assert store.tags(CALL + Part.CERTIFICATE)["callveil-removed"] == "audio.flac+transcript.json+vcon.json"
+    assert store.delete_parts(CALL, doomed, bypass_governance=True) == 3 - breaks_at
+    assert store.delete_parts(CALL, doomed) == 0
+    assert len(list(store.list_objects(CALL))) == 2
+
+
+def test_everything_of_a_call_in_a_folder_is_counted(tmp_path, make_parts):
+    store = LocalStore(tmp_path / "store")
+    publish(store, make_parts())
+    assert store.count_versions(CALL) == 6, "five parts and what stands beside them"
+    sidecar = tmp_path / "store" / ".callveil" / "calls/2026/11/23/c-1.json"
+    kept = sidecar.read_bytes()
+    store.delete_call(CALL)
+    sidecar.write_bytes(kept)
+    assert store.count_versions(CALL) == 1
+    assert store.delete_call(CALL) == 0
+    assert store.count_versions(CALL) == 0
 
 
 def test_of_several_publishers_of_a_folder_one_wins(tmp_path, make_parts):

@@ -194,6 +194,76 @@ def test_all_versions_of_all_objects_are_deleted(s3_server, s3_lock, make_parts)
     assert s3_lock.everything() == []
 
 
+@pytest.mark.parametrize("kind", ["s3_lock", "s3_plain"])
+def test_all_versions_of_a_part_go_and_those_of_other_parts_stay(request, s3_server, make_parts, kind):
+    opened = request.getfixturevalue(kind)
+    publish(opened.store, make_parts(), retain_until=IN_A_DAY)
+    put(s3_server, opened, CALL + Part.AUDIO)
+    put(s3_server, opened, CALL + Part.VCON)
+    put(s3_server, opened, f"{CALL}{Part.AUDIO}.json")
+    client, bucket = s3_server.client(), opened.spec["bucket"]
+    key = f"{opened.spec['prefix']}/{CALL}{Part.AUDIO}"
+    client.remove_object(bucket, key)
+    client._create_multipart_upload(bucket, key, {})
+    assert opened.store.count_versions(CALL) == 10
+    assert opened.store.delete_parts(CALL, [Part.AUDIO], bypass_governance=True) == 2
+    names = [CALL + name for name in sorted([*Part, Part.VCON, f"{Part.AUDIO}.json"]) if name != Part.AUDIO]
+    assert opened.everything() == names
+    assert opened.store.count_versions(CALL) == 6
+
+
+def test_what_is_hidden_behind_delete_markers_counts(s3_server, s3_lock, make_parts):
+    publish(s3_lock.store, make_parts())
+    for part in Part:
+        s3_server.client().remove_object(s3_lock.spec["bucket"], f"{s3_lock.spec['prefix']}/{CALL}{part}")
+    assert list(s3_lock.store.list_objects("")) == []
+    assert s3_lock.store.count_versions(CALL) == 10
+    s3_lock.store.delete_call(CALL)
+    assert s3_lock.store.count_versions(CALL) == 0
+    record = "decisions/c-1.json"
+    s3_lock.store.put_decision(record, b"{}")
+    put(s3_server, s3_lock, record)
+    s3_server.client().remove_object(s3_lock.spec["bucket"], f"{s3_lock.spec['prefix']}/{record}")
+    assert s3_lock.store.count_versions(record) == 3
+    assert s3_lock.store.delete_decision(record) is True
+    assert s3_lock.store.count_versions(record) == 0
+
+
+def test_a_deletion_of_parts_that_breaks_anywhere_is_finished_by_asking_again(s3_server, s3_lock, make_parts):
+    if s3_server.secure:
+        pytest.skip("the broken wire speaks HTTP only")
+    doomed = [Part.AUDIO, Part.TRANSCRIPT]
+
+    def delete_through(wire):
+        store = reopen(s3_lock, endpoint=wire.endpoint, attempts=1, timeout_s=5)
+        return store.delete_parts(CALL, doomed, bypass_governance=True)
+
+    publish(s3_lock.store, make_parts(), retain_until=IN_A_DAY)
+    wire = Wire(s3_server.endpoint, breaks_after_bytes=1 << 30)
+    try:
+        assert delete_through(wire) == 2
+    finally:
+        wire.close()
+    ends = set()
+    for breaks_after_bytes in range(500, wire.n_bytes - 100, wire.n_bytes // 12):
+        publish(s3_lock.store, make_parts(), retain_until=IN_A_DAY, replace=True)
+        broken = Wire(s3_server.endpoint, breaks_after_bytes=breaks_after_bytes)
+        try:
+            with pytest.raises(StoreError):
+                delete_through(broken)
+        finally:
+            broken.close()
+        left = {stored.key.removeprefix(CALL) for stored in s3_lock.store.list_objects(CALL)}
+        removed = s3_lock.store.tags(CALL + Part.CERTIFICATE).get("callveil-removed", "")
+        assert set(Part) - left <= set(removed.split("+")), "nothing is missing that is not said to be"
+        ends.add((len(left), removed))
+        s3_lock.store.delete_parts(CALL, doomed, bypass_governance=True)
+        assert s3_lock.store.count_versions(CALL) == 3
+        assert s3_lock.store.delete_parts(CALL, doomed) == 0
+    assert (5, "") in ends
+    assert len(ends) > 1
+
+
 @pytest.mark.slow
 def test_more_versions_than_one_answer_holds_are_deleted(s3_server, s3_plain, make_parts):
     publish(s3_plain.store, make_parts())
@@ -240,7 +310,7 @@ def test_without_object_lock_a_hold_is_refused_and_not_pretended(s3_plain, s3_lo
     publish(s3_plain.store, make_parts())
     with pytest.raises(ConfigError, match="Object Lock"):
         s3_plain.store.set_legal_hold(CALL, True)
-    assert "callveil-hold" not in s3_plain.store.tags(CALL + Part.AUDIO)
+    assert s3_plain.store.tags(CALL + Part.AUDIO)["callveil-hold"] == "no"
     assert s3_plain.store.legal_hold(CALL) is False
     s3_plain.store.set_legal_hold(CALL, False)
     assert s3_plain.store.tags(CALL + Part.AUDIO)["callveil-hold"] == "no"

@@ -296,6 +296,11 @@ class S3Bucket:
             change = self._client.enable_object_legal_hold if on else self._client.disable_object_legal_hold
             change(self.name, version.key, version_id=version.version_id)
 
+    def count_uploads(self, prefix: str) -> int:
+        """How many multipart uploads below a prefix are unfinished; from 1000 on it counts no further."""
+        with s3_errors("listing unfinished uploads"):
+            return len(self._client._list_multipart_uploads(self.name, prefix=prefix).uploads)
+
     def abort_uploads(self, key: str) -> None:
         """Throw away what unfinished multipart uploads of a key left on the server."""
         with s3_errors("clearing unfinished uploads"):

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -120,6 +120,18 @@ class LocalStore:
         with file_errors("storing a decision record"), self._locked(key):
             write_whole(self._root / key, content, draft=self._draft(key))
 
+    def delete_decision(self, key: str) -> bool:
+        """See `ObjectStore.delete_decision`."""
+        rules.check_decision_key(key)
+        if not self._own.is_dir():
+            return False
+        with file_errors("deleting a decision record"), self._locked(key):
+            places = [place for place in (self._draft(key), self._root / key) if place.is_file()]
+            for place in places:
+                place.unlink()
+                sync_folder(place.parent)
+        return bool(places)
+
     def list_calls(self, prefix: str = rules.CALLS) -> Iterator[str]:
         """See `ObjectStore.list_calls`."""
         rules.check_listed_prefix(prefix)
@@ -205,6 +217,32 @@ class LocalStore:
         with file_errors("deleting a call"), self._locked(prefix):
             self._check_deletable(prefix, bypass_governance=bypass_governance)
             return self._purge(prefix)
+
+    def delete_parts(self, prefix: str, parts: Collection[Part], *, bypass_governance: bool = False) -> int:
+        """See `ObjectStore.delete_parts`."""
+        rules.check_call_prefix(prefix)
+        names = rules.check_removable(parts)
+        with self._changing(prefix) as sidecar:
+            there = _names(self._root / prefix)
+            files = [self._root / prefix / name for name in names if name in there]
+            if files:
+                self._check_deletable(prefix, bypass_governance=bypass_governance)
+            if not set(names) <= rules.removed_parts(sidecar.tags):
+                tags = rules.with_removed(sidecar.tags, names)
+                self._write_sidecar(prefix, replace(sidecar, tags=tags))
+            for file in files:
+                file.unlink()
+            sync_folder(self._root / prefix)
+            return len(files)
+
+    def count_versions(self, prefix: str) -> int:
+        """See `ObjectStore.count_versions`: files of the call, of its staging, and its sidecar."""
+        single = [self._draft(prefix)]
+        single.append(self._root / prefix if rules.is_decision(prefix) else self._sidecar_path(prefix))
+        folders = [self._staging(prefix), self._root / prefix]
+        with file_errors("counting what is left"):
+            n_files = sum(len(names) for folder in folders for _, _, names in os.walk(folder))
+            return n_files + sum(path.is_file() for path in single)
 
     def _make_room(self, prefix: str, parts: Sequence[PublishedPart], *, replace: bool) -> None:
         """Clear the way for a call: leftovers always, an earlier recording only when asked for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from callveil.errors import MetadataError, RefusedError
@@ -17,10 +17,17 @@ HOLD_TAG = "callveil-hold"
 RETAIN_TAG = "callveil-retain-until"
 """Where a store without Object Lock keeps the retention date; `tags` does not show it."""
 
-OWN_TAGS = frozenset({PART_TAG, HOLD_TAG, RETAIN_TAG})
-"""Tags that the store sets by itself; room is kept for all of them."""
+REMOVED_TAG = "callveil-removed"
+"""Names of the parts that `delete_parts` deleted, joined by "+"; absent while there are none."""
+RESTRICTED_TAG = "callveil-restricted"
+"""Set by `set_tags` to "yes" or "no"; room is kept for it, so that a restriction is never refused."""
 
-MAX_TAGS = 10
+OWN_TAGS = frozenset({PART_TAG, HOLD_TAG, RETAIN_TAG, REMOVED_TAG})
+"""Tags that the store sets by itself."""
+
+MAX_GIVEN_TAGS = 6
+"""S3 takes ten. The store's own and `RESTRICTED_TAG` go off, of `HOLD_TAG` and `RETAIN_TAG` only one:
+an object never carries both."""
 MAX_TAG_KEY = 128
 MAX_TAG_VALUE = 256
 
@@ -76,6 +83,19 @@ def check_decision_key(key: str) -> None:
         raise MetadataError('key: a decision record is stored under "decisions/"')
 
 
+def is_decision(prefix: str) -> bool:
+    """True for the key of a decision record, False for the folder of a call.
+
+    Raises:
+        MetadataError: It is neither.
+    """
+    if prefix.startswith(DECISIONS):
+        check_decision_key(prefix)
+        return True
+    check_call_prefix(prefix)
+    return False
+
+
 def check_listed_prefix(prefix: str) -> None:
     """Refuse a prefix that no key can have; "" and half a name are fine.
 
@@ -106,7 +126,7 @@ def check_tags(tags: Mapping[str, str], *, publishing: bool) -> None:
     """Refuse tags that an S3 store would not take.
 
     Args:
-        tags: Given by the caller. With the tags the store adds there may be ten.
+        tags: Given by the caller.
         publishing: True when a call is published: it may then carry "callveil-hold" = "no".
 
     Raises:
@@ -129,6 +149,8 @@ def check_tags(tags: Mapping[str, str], *, publishing: bool) -> None:
             )
         if key in OWN_TAGS and not (publishing and key == HOLD_TAG and value == "no"):
             raise MetadataError(f"tags: {key} is set by the store itself")
+        if key == RESTRICTED_TAG and value not in {"yes", "no"}:
+            raise MetadataError(f"tags: {key} is yes or no")
 
 
 def check_tag_count(tags: Mapping[str, str]) -> None:
@@ -137,8 +159,8 @@ def check_tag_count(tags: Mapping[str, str]) -> None:
     Raises:
         MetadataError: There are too many.
     """
-    if len(OWN_TAGS.union(tags)) > MAX_TAGS:
-        raise MetadataError(f"tags: at most {MAX_TAGS - len(OWN_TAGS)} besides the store's own")
+    if len(set(tags) - OWN_TAGS - {RESTRICTED_TAG}) > MAX_GIVEN_TAGS:
+        raise MetadataError(f"tags: at most {MAX_GIVEN_TAGS} besides the store's own and {RESTRICTED_TAG}")
 
 
 def _is_tag_text(text: str) -> bool:
@@ -160,6 +182,28 @@ def check_parts(parts: Sequence[PublishedPart]) -> tuple[list[PublishedPart], Pu
     if not certificates:
         raise MetadataError("parts: the certificate is missing")
     return [part for part in parts if part.part is not Part.CERTIFICATE], certificates[0]
+
+
+def check_removable(parts: Collection[Part]) -> tuple[str, ...]:
+    """Names of the objects of these parts, sorted.
+
+    Raises:
+        MetadataError: The certificate is among them: it goes with its call only.
+    """
+    if Part.CERTIFICATE in parts:
+        raise MetadataError("parts: the certificate goes only with the whole call")
+    return tuple(sorted({Part(part).value for part in parts}))
+
+
+def with_removed(tags: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """These tags, saying that these parts too were deleted."""
+    return {**tags, REMOVED_TAG: "+".join(sorted({*removed_parts(tags), *names}))}
+
+
+def removed_parts(tags: Mapping[str, str]) -> frozenset[str]:
+    """Names of the parts that were deleted by `ObjectStore.delete_parts`, as the tags of the others say."""
+    known = {part.value for part in Part} - {Part.CERTIFICATE.value}
+    return frozenset(tags.get(REMOVED_TAG, "").split("+")) & known
 
 
 def whole_seconds(moment: datetime) -> datetime:

@@ -8,7 +8,7 @@ that, so two at once may end with the call missing, never with a call that is sh
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
@@ -28,7 +28,8 @@ class S3Store:
     """`ObjectStore` in an S3 bucket. The bucket exists already and keeps versions.
 
     Without Object Lock the retention date is kept in the tag "callveil-retain-until", which binds everyone
-    who works through this class but not the server; a legal hold is refused there.
+    who works through this class but not the server; a legal hold is refused there, and the tag
+    "callveil-hold", always "no", is left out to make room.
 
     Args:
         endpoint: "host" or "host:port".
@@ -145,6 +146,14 @@ class S3Store:
         if earlier:
             self._bucket.remove(earlier)
 
+    def delete_decision(self, key: str) -> bool:
+        """See `ObjectStore.delete_decision`."""
+        rules.check_decision_key(key)
+        full_key = self._base + key
+        versions = [version for version in self._bucket.versions(full_key) if version.key == full_key]
+        self._remove(versions, bypass_governance=True)
+        return bool(versions)
+
     def list_calls(self, prefix: str = rules.CALLS) -> Iterator[str]:
         """See `ObjectStore.list_calls`."""
         for call, _ in groupby(self._visible(prefix), lambda stored: rules.call_of(stored.key)):
@@ -168,6 +177,8 @@ class S3Store:
         rules.check_key(key)
         self._require_visible(key)
         found = self._bucket.tags(self._base + key)
+        if not self.supports_lock and rules.call_of(key) is not None:
+            found[rules.HOLD_TAG] = "no"
         return {name: value for name, value in found.items() if name != rules.RETAIN_TAG}
 
     def set_tags(self, prefix: str, tags: Mapping[str, str]) -> None:
@@ -219,6 +230,47 @@ class S3Store:
         self._check_deletable(prefix, versions, bypass_governance=bypass_governance)
         return self._purge(prefix, versions)
 
+    def delete_parts(self, prefix: str, parts: Collection[Part], *, bypass_governance: bool = False) -> int:
+        """See `ObjectStore.delete_parts`."""
+        rules.check_call_prefix(prefix)
+        names = rules.check_removable(parts)
+        versions = self._versions(prefix)
+        self._require_published(prefix, versions)
+        keys = {self._base + prefix + name for name in names}
+        doomed = [version for version in versions if version.key in keys]
+        if any(not version.is_marker for version in doomed):
+            self._check_deletable(prefix, versions, bypass_governance=bypass_governance)
+        if names:
+            self._note_removed(prefix, [version for version in versions if version.key not in keys], names)
+        self._remove(doomed, bypass_governance=bypass_governance)
+        if Part.AUDIO in names:
+            self._bucket.abort_uploads(self._base + prefix + Part.AUDIO)
+        if doomed and any(version.key in keys for version in self._versions(prefix)):
+            raise StoreError("deleting parts of a call: some of their versions are still there")
+        return sum(not version.is_marker for version in doomed)
+
+    def count_versions(self, prefix: str) -> int:
+        """See `ObjectStore.count_versions`."""
+        place, is_decision = self._base + prefix, rules.is_decision(prefix)
+        versions = self._bucket.versions(place)
+        n_versions = sum(version.key == place or not is_decision for version in versions)
+        return n_versions + (0 if is_decision else self._bucket.count_uploads(place))
+
+    def _note_removed(self, prefix: str, left: list[Version], names: Collection[str]) -> None:
+        """Say on what is left which parts are gone, on the certificate first: it is what is asked."""
+        certificate = self._base + prefix + Part.CERTIFICATE
+        newest = [version for version in left if version.is_latest and not version.is_marker]
+        for version in sorted(newest, key=lambda version: version.key != certificate):
+            tags = self._bucket.tags(version.key)
+            if not set(names) <= rules.removed_parts(tags):
+                self._bucket.set_tags(version.key, self._fitting(rules.with_removed(tags, names)))
+
+    def _remove(self, versions: list[Version], *, bypass_governance: bool) -> None:
+        """Delete versions for good, the newest of a key last, or an older one would come to light."""
+        for is_latest in (False, True):
+            if some := [version for version in versions if version.is_latest is is_latest]:
+                self._bucket.remove(some, bypass_governance=bypass_governance)
+
     def _make_room(self, prefix: str, parts: Sequence[PublishedPart], *, replace: bool) -> None:
         """Clear the way for a call: leftovers always, an earlier recording only when asked for."""
         versions = self._versions(prefix)
@@ -258,7 +310,7 @@ class S3Store:
                 self._base + prefix + part.part,
                 reader,
                 media_type=part.media_type,
-                tags={**tags, **own},
+                tags=self._fitting({**tags, **own}),
                 retain_until=until if self.supports_lock else None,
                 part_bytes=part_bytes,
             )
@@ -315,13 +367,15 @@ class S3Store:
     def _published(self, prefix: str) -> list[Version]:
         """Every version of a published call, without delete markers."""
         versions = self._versions(prefix)
-        certificate = self._base + prefix + Part.CERTIFICATE
-        is_published = any(
-            version.key == certificate and version.is_latest and not version.is_marker for version in versions
-        )
-        if not is_published:
-            raise NotFoundError("no such call")
+        self._require_published(prefix, versions)
         return [version for version in versions if not version.is_marker]
+
+    def _require_published(self, prefix: str, versions: list[Version]) -> None:
+        certificate = self._base + prefix + Part.CERTIFICATE
+        if not any(
+            version.key == certificate and version.is_latest and not version.is_marker for version in versions
+        ):
+            raise NotFoundError("no such call")
 
     def _is_held(self, versions: list[Version]) -> bool:
         kept = (version for version in versions if not version.is_marker)
@@ -347,7 +401,11 @@ class S3Store:
         merged = {version.key: {**self._bucket.tags(version.key), **tags} for version in newest}
         for key, wanted in merged.items():
             rules.check_tag_count(wanted)
-            self._bucket.set_tags(key, wanted)
+            self._bucket.set_tags(key, self._fitting(wanted))
+
+    def _fitting(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """What of these tags is stored: ten fit. A bucket without lock cannot hold, and needs the room."""
+        return {name: value for name, value in tags.items() if self.supports_lock or name != rules.HOLD_TAG}
 
 
 def _now() -> datetime:

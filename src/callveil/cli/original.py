@@ -96,9 +96,12 @@ def replay(
 
 @app.command("expire")
 def expire(data: Data = None, profile: ProfileOption = "default") -> None:
-    """Delete the originals whose time has passed; for a daily timer."""
+    """Delete the originals whose time has passed, but of calls under legal hold; for a daily timer."""
     service = open_service(data, profile)
-    deleted = delete_expired(_originals(service), service.clock.now())
+    holds = service.books.holds
+    deleted = delete_expired(
+        _originals(service), service.clock.now(), is_held=lambda call_id: bool(holds.of(call_id))
+    )
     for call_id in deleted:
         service.ledger.note(
             actor=actor(),

@@ -142,6 +142,12 @@ def reconcile(
         "cut_off": found.cut_off,
         "shredded": found.shredded,
         "orphans": found.orphans,
+        "removals": found.removals,
+        "requests": found.requests,
+        "holds": found.holds,
+        "receipts": found.receipts,
+        "late": found.late,
+        "failed": found.failed,
     }
     if as_json:
         print_json(fields)
@@ -149,4 +155,9 @@ def reconcile(
     console.print(
         f"{found.reemitted} calls owed again, {found.cut_off} cut off and closed, {found.shredded} recordings"
         f" of finished calls shredded, {found.orphans} recordings of no call shredded"
+    )
+    console.print(
+        f"{found.removals} deletions finished, {found.requests} requests carried on, {found.holds} legal holds"
+        f" mended, {found.receipts} receipts of recipients came, {found.late} are late, {found.failed} things"
+        " failed and are tried again"
     )

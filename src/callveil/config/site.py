@@ -13,8 +13,10 @@ from types import MappingProxyType
 from pydantic import SecretStr
 
 from callveil.adapters.data_folder import is_services, read_layout, write_layout
+from callveil.adapters.recipients import parse_recipients, read_recipients
 from callveil.config.profile import read_variable
 from callveil.errors import ConfigError
+from callveil.vocabulary.rights import Recipient
 
 SITE_VARIABLES: Mapping[str, str] = MappingProxyType(
     {
@@ -26,6 +28,7 @@ SITE_VARIABLES: Mapping[str, str] = MappingProxyType(
         "ingest_keys": "CALLVEIL_INGEST_KEYS",
         "audiohook_keys": "CALLVEIL_AUDIOHOOK_KEYS",
         "twilio_tokens": "CALLVEIL_TWILIO_TOKENS",
+        "recipients": "CALLVEIL_RECIPIENTS",
     }
 )
 """The ledger's and all keys and tokens are secrets and can be read from `<VARIABLE>_FILE`."""
@@ -62,6 +65,7 @@ class Site:
         ingest_keys: Those that are accepted; at least one is needed to serve.
         audiohook_keys: API key to client secret; empty refuses every AudioHook connection.
         twilio_tokens: Auth tokens; empty refuses every Twilio connection.
+        recipients: Systems that got copies, and are told when those have to go.
     """
 
     data: Path
@@ -73,6 +77,12 @@ class Site:
     ingest_keys: tuple[IngestKey, ...] = ()
     audiohook_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     twilio_tokens: tuple[str, ...] = field(default=(), repr=False)
+    recipients: tuple[Recipient, ...] = ()
+
+    @property
+    def recipients_file(self) -> Path:
+        """Where `callveil recipient` keeps the recipients, where the environment names none."""
+        return self.data / "recipients.json"
 
     @property
     def ingest_key_file(self) -> Path:
@@ -121,6 +131,7 @@ def load_site(data: Path | None = None, environ: Mapping[str, str] = os.environ)
         ingest_keys=accepted,
         audiohook_keys=_audiohook_keys(read_variable("CALLVEIL_AUDIOHOOK_KEYS", environ)),
         twilio_tokens=_tokens(read_variable("CALLVEIL_TWILIO_TOKENS", environ)),
+        recipients=_recipients(read_variable("CALLVEIL_RECIPIENTS", environ), folder / "recipients.json"),
     )
 
 
@@ -170,6 +181,12 @@ def _audiohook_keys(text: SecretStr | None) -> dict[str, bytes]:
                 )
             found[key] = content
     return found
+
+
+def _recipients(text: SecretStr | None, file: Path) -> tuple[Recipient, ...]:
+    if text is not None:
+        return parse_recipients(text.get_secret_value(), "CALLVEIL_RECIPIENTS")
+    return read_recipients(file)
 
 
 def _tokens(text: SecretStr | None) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
 from callveil.kit.drops import open_drop
-from callveil.kit.office import Enlisting, Office, build_enlisting, build_office
+from callveil.kit.office import Enlisting, Office, build_enlisting, build_office, office_of
 from callveil.kit.places import (
     LazyHasher,
     Originals,
@@ -50,6 +50,7 @@ __all__ = [
     "fallback_policy",
     "make_landing_key",
     "make_subject_keys",
+    "office_of",
     "open_drop",
     "open_key_wrapper",
     "open_landing",

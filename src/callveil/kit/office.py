@@ -20,7 +20,7 @@ from callveil.kit.places import (
 )
 from callveil.kit.policies import open_policies
 from callveil.kit.processing import LazySigner, SystemClock, open_signer
-from callveil.kit.service import make_subject_keys
+from callveil.kit.service import Service, make_subject_keys
 from callveil.ports import Books, Clock, Landing, Ledger, ObjectStore, Signer, SubjectHasher
 from callveil.vocabulary.retention import Policy
 from callveil.vocabulary.rights import Recipient
@@ -99,8 +99,27 @@ def build_office(config: Config, site: Site) -> Office:
         landing=_landing(config, site),
         policies=open_policies(config),
         hasher=LazyHasher(lambda: open_subject_keys(config.secrets, site.subject_key_file)),
+        recipients=site.recipients,
         signer=LazySigner(lambda: _signer(config, site)),
         clock=SystemClock(),
+    )
+
+
+def office_of(service: Service) -> Office:
+    """The same, out of what a process of the service has open."""
+    return Office(
+        config=service.config,
+        site=service.site,
+        ledger=service.ledger,
+        books=service.books,
+        store=service.store,
+        originals=service.originals,
+        landing=service.landing,
+        policies=open_policies(service.config),
+        hasher=service.hasher,
+        recipients=service.site.recipients,
+        signer=LazySigner(lambda: _signer(service.config, service.site)),
+        clock=service.clock,
     )
 
 

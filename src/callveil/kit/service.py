@@ -19,7 +19,7 @@ from callveil.kit.places import (
     open_subject_keys,
 )
 from callveil.kit.processing import SystemClock
-from callveil.ports import Clock, Landing, Ledger, ObjectStore, SubjectHasher
+from callveil.ports import Books, Clock, Landing, Ledger, ObjectStore, SubjectHasher
 from callveil.vocabulary.consent import ConsentRules
 
 
@@ -31,6 +31,7 @@ class Service:
         config: The profile.
         site: Where the parts are.
         ledger: What is known and owed of every call.
+        books: Subject index, holds, requests, notices, removals; over the ledger's database.
         landing: Where audio waits, encrypted.
         store: Takes the results.
         originals: Where originals are sealed; None when the profile keeps none.
@@ -42,6 +43,7 @@ class Service:
     config: Config
     site: Site
     ledger: Ledger
+    books: Books
     landing: Landing
     store: ObjectStore
     originals: Originals | None
@@ -67,10 +69,12 @@ def build_service(config: Config, site: Site) -> Service:
         LedgerError: The database cannot be reached.
     """
     clock = SystemClock()
+    ledger = open_ledger(site.ledger.get_secret_value())
     return Service(
         config=config,
         site=site,
-        ledger=open_ledger(site.ledger.get_secret_value()),
+        ledger=ledger,
+        books=ledger.books,
         landing=open_landing(site.landing, config.secrets, site.landing_key),
         store=open_store(site.store, config),
         originals=open_originals(config, site.landing_key),

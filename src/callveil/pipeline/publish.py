@@ -183,6 +183,7 @@ def keep_nothing(
     input_sha256: str | None,
     *,
     erase: bool = False,
+    held: bool = False,
 ) -> Outcome:
     """Write the decision record of a call that is held or discarded, and nothing else.
 
@@ -192,6 +193,7 @@ def keep_nothing(
         kit: Store and clock.
         input_sha256: SHA-256 of the recording in hex; None for a call that never arrived whole.
         erase: Delete a published recording even before its retention date; a legal hold still forbids it.
+        held: A legal hold is on the call: what there is of it stays, and only the decision is written down.
 
     A recording of this call that was published earlier is deleted when the decision is to discard.
 
@@ -199,7 +201,7 @@ def keep_nothing(
         RefusedError: It is published and under legal hold or locked, so it cannot be deleted here.
         StoreError: The store failed.
     """
-    if decision.action is Action.DISCARD:
+    if decision.action is Action.DISCARD and not held:
         kit.store.delete_call(call_prefix(call), bypass_governance=erase)
     record = decision_json(
         call_id=call.call_id, decision=decision, decided_at=kit.clock.now(), input_sha256=input_sha256

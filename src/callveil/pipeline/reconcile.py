@@ -8,7 +8,8 @@ from datetime import timedelta
 from itertools import islice
 
 from callveil.errors import CallveilError, NotFoundError
-from callveil.kit import Service
+from callveil.kit import Service, office_of
+from callveil.pipeline import erasure
 from callveil.pipeline.work import shred_if_done
 from callveil.vocabulary.ledger import LedgerCall
 
@@ -34,12 +35,24 @@ class Reconciled:
         cut_off: Live calls whose receiver had died; what had arrived is kept and marked incomplete.
         shredded: Recordings in the landing of calls that are done.
         orphans: Recordings in the landing that belong to no call.
+        removals: Deletions that were decided, and are finished now.
+        requests: Requests of persons that were carried on.
+        holds: Calls whose legal hold in the store is as it should be again.
+        receipts: Recipients' receipts that came.
+        late: Notices whose receipt is overdue.
+        failed: Deletions, requests and holds that could not be finished now; they are taken up again.
     """
 
     reemitted: int
     cut_off: int
     shredded: int
     orphans: int
+    removals: int = 0
+    requests: int = 0
+    holds: int = 0
+    receipts: int = 0
+    late: int = 0
+    failed: int = 0
 
 
 def reconcile(service: Service) -> Reconciled:
@@ -53,8 +66,19 @@ def reconcile(service: Service) -> Reconciled:
     cut_off = sum(_close(call, service) for call in _silent(service))
     reemitted = service.ledger.reemit(grace_s=service.settings.reemit_after_s, now=now)
     shredded = sum(shred_if_done(call, service, actor=ACTOR) for call in service.ledger.to_shred(limit=_PAGE))
+    orphans = _shred_orphans(service)
+    resumed = erasure.resume(office_of(service), actor=ACTOR)
     return Reconciled(
-        reemitted=reemitted, cut_off=cut_off, shredded=shredded, orphans=_shred_orphans(service)
+        reemitted=reemitted,
+        cut_off=cut_off,
+        shredded=shredded,
+        orphans=orphans,
+        removals=resumed.removals,
+        requests=resumed.requests,
+        holds=resumed.holds,
+        receipts=resumed.receipts,
+        late=resumed.late,
+        failed=resumed.failed,
     )
 
 

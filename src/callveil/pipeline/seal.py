@@ -111,8 +111,13 @@ def erase_original(call_id: str, originals: Originals | None) -> bool:
     return originals is not None and originals.store.delete(call_id)
 
 
-def delete_expired(originals: Originals, now: datetime) -> tuple[str, ...]:
+def delete_expired(originals: Originals, now: datetime, *, is_held: Callable[[str], bool]) -> tuple[str, ...]:
     """Delete the originals whose time has passed; returns their calls.
+
+    Args:
+        originals: Where they lie.
+        now: Aware UTC.
+        is_held: Whether a legal hold is on a call; its original stays.
 
     Raises:
         StoreError: The store failed; those before are deleted.
@@ -124,7 +129,7 @@ def delete_expired(originals: Originals, now: datetime) -> tuple[str, ...]:
             expires_at = originals.store.key(call_id).expires_at
         except NotFoundError:
             continue
-        if expires_at <= now and originals.store.delete(call_id):
+        if expires_at <= now and not is_held(call_id) and originals.store.delete(call_id):
             deleted.append(call_id)
     return tuple(deleted)
 

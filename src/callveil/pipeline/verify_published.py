@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from callveil.adapters.model_manifests import load_manifests
 from callveil.adapters.resources import resource_folder
-from callveil.adapters.store_rules import is_call_prefix
+from callveil.adapters.store_rules import is_call_prefix, removed_parts
 from callveil.errors import MetadataError, NotFoundError, StoreError
 from callveil.ports import ObjectStore
 from callveil.stages.documents.check_certificate import (
@@ -24,6 +24,7 @@ from callveil.stages.documents.check_certificate import (
     check_place,
     check_tags,
     listed_names,
+    removed_notes,
     shown,
     unknown_models,
 )
@@ -144,6 +145,8 @@ class _Parts(Protocol):
 
     def read(self, name: str) -> bytes: ...
 
+    def removed(self) -> frozenset[str]: ...
+
     def check_place(self, document: Mapping[str, Any]) -> Iterator[Fault]: ...
 
     def check_tags(self, document: Mapping[str, Any], name: str) -> Iterator[Fault]: ...
@@ -159,6 +162,9 @@ class _StoredCall:
     def read(self, name: str) -> bytes:
         return self._store.get(self.place + name)
 
+    def removed(self) -> frozenset[str]:
+        return removed_parts(self._store.tags(self.place + Part.CERTIFICATE))
+
     def check_place(self, document: Mapping[str, Any]) -> Iterator[Fault]:
         return check_place(document, self.place)
 
@@ -167,7 +173,10 @@ class _StoredCall:
 
 
 class _CallFolder:
-    """A copy of a call: no tags, and its folder tells something only where it looks like that of a store."""
+    """A copy of a call: no tags, and its folder tells something only where it looks like that of a store.
+
+    Whether a part was removed on purpose only the store can say, so in a copy it is missing.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self.place = folder, str(folder)
@@ -180,6 +189,9 @@ class _CallFolder:
             return (self._folder / name).read_bytes()
         except OSError as error:
             raise StoreError(error.strerror or type(error).__name__) from error
+
+    def removed(self) -> frozenset[str]:
+        return frozenset()
 
     def check_place(self, document: Mapping[str, Any]) -> Iterator[Fault]:
         prefix = "/".join(self._folder.parts[-5:]) + "/"
@@ -206,10 +218,13 @@ def _verify(parts: _Parts, against: Known) -> CheckedCall:
             faults=certificate.faults,
             notes=notes,
         )
+    names = parts.names()
+    removed = _removed(parts)
     faults = (
         *certificate.faults,
         *parts.check_place(document),
-        *_check_parts(parts, document),
+        *check_names(document, names, removed),
+        *_check_parts(parts, document, names),
         *check_models(document, against.models),
     )
     return CheckedCall(
@@ -217,13 +232,18 @@ def _verify(parts: _Parts, against: Known) -> CheckedCall:
         call_id=shown(document["call_id"]),
         key_id=certificate.key_id,
         faults=faults,
-        notes=tuple(unknown_models(document, against.models)),
+        notes=(*removed_notes(names, removed), *unknown_models(document, against.models)),
     )
 
 
-def _check_parts(parts: _Parts, document: Mapping[str, Any]) -> Iterator[Fault]:
-    names = parts.names()
-    yield from check_names(document, names)
+def _removed(parts: _Parts) -> frozenset[str]:
+    try:
+        return parts.removed()
+    except StoreError:
+        return frozenset()  # that its tags cannot be read is a fault of the certificate, found with them
+
+
+def _check_parts(parts: _Parts, document: Mapping[str, Any], names: Sequence[str]) -> Iterator[Fault]:
     for name in (Part.CERTIFICATE.value, *listed_names(document)):
         if name not in names:
             continue

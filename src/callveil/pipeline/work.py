@@ -12,12 +12,15 @@ from datetime import datetime, timedelta
 from callveil.adapters.landed_recording import LandedStream, RawEncoding, open_landed
 from callveil.errors import CallveilError, LeaseLostError, LedgerError
 from callveil.kit import Kit, Service, audio_limits
-from callveil.pipeline.gate import decide
+from callveil.pipeline.gate import decide, is_held
+from callveil.pipeline.holds import hold_published
 from callveil.pipeline.lease import Lease
 from callveil.pipeline.listen import OnProgress
 from callveil.pipeline.record_call import record_call
+from callveil.pipeline.restrict import tag
 from callveil.pipeline.seal import erase_original
 from callveil.ports import AudioSource
+from callveil.stages.retention_tags import call_prefix
 from callveil.vocabulary.audio import AudioFormat
 from callveil.vocabulary.ledger import CallState, Claim, LedgerCall, Settlement
 from callveil.vocabulary.proof import VerifyResult
@@ -112,6 +115,8 @@ def _work(
         except Exception as error:  # noqa: BLE001  the border of one call: the next one must still run
             # The text of an unknown error may quote the call, so only its kind is kept.
             settlement = after_failure(claim, _Internal(type(error).__name__), service)
+        if settlement.state is CallState.PUBLISHED and settlement.prefix is not None:
+            _mark(call_id, settlement.prefix, service)
         try:
             after = _settle(claim, settlement, service)
         except LeaseLostError:
@@ -119,6 +124,18 @@ def _work(
             return None
     shred_if_done(after, service, actor=f"worker:{owner}")
     return _report(after, outcome)
+
+
+def _mark(call_id: str, prefix: str, service: Service) -> None:
+    """Put holds and a restriction of the call onto what is published; `reconcile` mends what fails here."""
+    try:
+        hold_published(call_id, prefix, service.books.holds, service.store)
+        if service.books.requests.restriction(call_id) is not None:
+            tag(prefix, True, service.store)
+    except CallveilError as error:
+        log.error(
+            "a hold or restriction is not in the store", extra={"call_id": call_id, "error": error.code}
+        )
 
 
 class _Internal(CallveilError):
@@ -266,7 +283,7 @@ def _give_way(claim: Claim, service: Service) -> None:
 
 
 def _take_back(claim: Claim, settlement: Settlement, service: Service) -> None:
-    """Delete what was published too late: the call was discarded after this worker had last asked.
+    """Delete what was published too late: the call was discarded or erased after this worker had last asked.
 
     So it goes with a worker that stood still in between. Where the call is in another state, whoever decides
     about it next finds the recording and takes it over, or deletes it.
@@ -275,24 +292,31 @@ def _take_back(claim: Claim, settlement: Settlement, service: Service) -> None:
     if settlement.state is not CallState.PUBLISHED or settlement.prefix is None:
         return
     try:
-        if service.ledger.get(call_id).state is CallState.DISCARDED:
+        state = service.ledger.get(call_id).state
+        if state is CallState.ERASED or (state is CallState.DISCARDED and not is_held(call_id, service)):
             service.store.delete_call(settlement.prefix, bypass_governance=True)
             erase_original(call_id, service.originals)
-            log.warning("a call that was discarded meanwhile is deleted", extra={"call_id": call_id})
+            log.warning("a call that was given up meanwhile is deleted", extra={"call_id": call_id})
     except CallveilError as error:
-        log.error("a call that was discarded is published", extra={"call_id": call_id, "error": error.code})
+        log.error("a call that was given up is published", extra={"call_id": call_id, "error": error.code})
 
 
 def shred_if_done(found: LedgerCall, service: Service, *, actor: str) -> bool:
     """Shred the audio of a call that is published or discarded; True when it is gone.
 
-    An outage is left to `reconcile`.
+    An outage is left to `reconcile`. Of a discarded call under legal hold it stays, encrypted, until the hold
+    ends; what a hold kept of it elsewhere goes then too.
     """
     if found.state not in (CallState.PUBLISHED, CallState.DISCARDED) or found.landing is None:
         return False
     if found.arrived_at is None:
         return False  # its receiver still writes; it shreds what it has when it ends
     try:
+        if found.state is CallState.DISCARDED:
+            if is_held(found.call_id, service):
+                return False
+            service.store.delete_call(call_prefix(found.call), bypass_governance=True)
+            erase_original(found.call_id, service.originals)
         service.landing.shred(found.landing)
         service.ledger.shredded(found.call_id, actor=actor, now=service.clock.now())
     except CallveilError:

@@ -215,12 +215,14 @@ class SweptCall:
         holds: Holds that stand on it.
         requests: Open requests for it: erasure and restriction.
         restricted: Why it is restricted; None when it is not.
+        duration_s: Length of the published recording in seconds; 0 when none is.
     """
 
     facts: CallFacts
     holds: tuple[Hold, ...]
     requests: tuple[Request, ...]
     restricted: str | None
+    duration_s: float = 0.0
 
 
 class Removals(Protocol):
@@ -274,11 +276,18 @@ class Removals(Protocol):
     def unfinished(self, *, limit: int = 500) -> tuple[Removal, ...]:
         """Removals that are not finished, oldest first."""
 
-    def finish(self, removal_id: str, *, evidence: Mapping[str, int], actor: str, now: datetime) -> Removal:
-        """Write down that a removal is finished.
+    def begin(self, removal_id: str, *, evidence: Mapping[str, int], actor: str, now: datetime) -> Removal:
+        """Write down what there is to delete, before any of it goes. Numbers written down before never fall.
 
-        Parts are noted as gone. With all parts, all rows of the call go but its tombstone: call id, state,
-        times and the removal; and with an erasure its identities in the index as well.
+        A process that is killed in between leaves true numbers. A removal that is done is returned as it is.
+        """
+
+    def finish(self, removal_id: str, *, evidence: Mapping[str, int], actor: str, now: datetime) -> Removal:
+        """Write down that a removal is finished; of each number the larger one of `begin` and this stands.
+
+        A removal that is done is returned as it is. Parts are noted as gone. With all parts, all rows of the
+        call go but its tombstone: call id, state, times and the removal; and with an erasure its identities
+        in the index as well.
         """
 
     def removals(self, *, request_id: str) -> tuple[Removal, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from callveil.vocabulary.original import SealedKey, SealedOriginal
-from callveil.vocabulary.recording import PublishedPart
+from callveil.vocabulary.recording import Part, PublishedPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,8 @@ class ObjectStore(Protocol):
         Args:
             prefix: Folder of the call, "calls/<yyyy>/<mm>/<dd>/<call id>/".
             parts: The certificate among them.
-            tags: Put on every object, with "callveil-part" added. At most 7 besides the store's own tags.
+            tags: Put on every object, with "callveil-part" added. At most 6 besides the store's own tags
+                and "callveil-restricted"; "callveil-hold" may be given as "no".
             retain_until: Refuse deletion before this time (S3 Object Lock in GOVERNANCE mode), aware UTC,
                 kept in whole seconds, rounded up. A time that has passed locks nothing.
             replace: Delete every version of an earlier recording of this call first, whatever its retention
@@ -70,6 +71,20 @@ class ObjectStore(Protocol):
             content: JSON without personal data.
 
         Raises:
+            StoreError: The store failed.
+        """
+
+    def delete_decision(self, key: str) -> bool:
+        """Delete every version of a decision record.
+
+        Args:
+            key: Under "decisions/".
+
+        Returns:
+            True when there was anything.
+
+        Raises:
+            RefusedError: The server refuses it.
             StoreError: The store failed.
         """
 
@@ -94,7 +109,9 @@ class ObjectStore(Protocol):
         """
 
     def set_tags(self, prefix: str, tags: Mapping[str, str]) -> None:
-        """Change these tags on every object of a call; other tags stay.
+        """Change these tags on every object of a call; other tags stay. No lock and no hold forbids it.
+
+        "callveil-restricted" is "yes" or "no"; there is always room for it.
 
         Raises:
             NotFoundError: No such call.
@@ -147,6 +164,38 @@ class ObjectStore(Protocol):
             RefusedError: Under legal hold, or before the retention date without `bypass_governance`.
                 Nothing was deleted.
             StoreError: The store failed.
+        """
+
+    def delete_parts(self, prefix: str, parts: Collection[Part], *, bypass_governance: bool = False) -> int:
+        """Delete every version of some parts of a published call, which stays visible with the others.
+
+        Before anything goes, the tag "callveil-removed" of what stays names these parts too: a crash leaves
+        a call that says what is to be missing, and the same request finishes it.
+
+        Args:
+            prefix: Folder of the call.
+            parts: Not the certificate.
+            bypass_governance: Delete before the retention date of the call.
+
+        Returns:
+            How many object versions were deleted; 0 when all of it was gone already.
+
+        Raises:
+            NotFoundError: No such call.
+            RefusedError: Under legal hold, or before the retention date without `bypass_governance`, and
+                some of it is still there. Nothing was deleted.
+            MetadataError: The certificate is among the parts.
+            StoreError: The store failed; ask again.
+        """
+
+    def count_versions(self, prefix: str) -> int:
+        """How much of a call or a decision record is left anywhere: the proof that it is gone when 0.
+
+        Counts every object version, delete marker and unfinished upload, and what a process that was
+        killed left behind; visible or not.
+
+        Args:
+            prefix: Folder of a call, or key of a decision record.
         """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -73,6 +73,11 @@ class MemoryStore:
         rules.check_decision_key(key)
         self._decisions[key] = (content, self.clock.now())
 
+    def delete_decision(self, key: str) -> bool:
+        """See `ObjectStore.delete_decision`."""
+        rules.check_decision_key(key)
+        return self._decisions.pop(key, None) is not None
+
     def list_calls(self, prefix: str = rules.CALLS) -> Iterator[str]:
         """See `ObjectStore.list_calls`."""
         rules.check_listed_prefix(prefix)
@@ -137,11 +142,35 @@ class MemoryStore:
         kept = self._calls.get(prefix)
         if kept is None:
             return 0
+        self._check_deletable(kept, bypass_governance=bypass_governance)
+        return len(self._calls.pop(prefix).contents)
+
+    def delete_parts(self, prefix: str, parts: Collection[Part], *, bypass_governance: bool = False) -> int:
+        """See `ObjectStore.delete_parts`."""
+        rules.check_call_prefix(prefix)
+        names = rules.check_removable(parts)
+        kept = self._call(prefix)
+        there = [name for name in names if name in kept.contents]
+        if there:
+            self._check_deletable(kept, bypass_governance=bypass_governance)
+        if names:
+            kept.tags = rules.with_removed(kept.tags, names)
+        for name in there:
+            del kept.contents[name]
+        return len(there)
+
+    def count_versions(self, prefix: str) -> int:
+        """See `ObjectStore.count_versions`."""
+        if rules.is_decision(prefix):
+            return int(prefix in self._decisions)
+        kept = self._calls.get(prefix)
+        return 0 if kept is None else len(kept.contents)
+
+    def _check_deletable(self, kept: _Kept, *, bypass_governance: bool) -> None:
         if kept.legal_hold:
             raise RefusedError("the call is under legal hold")
         if kept.retain_until and kept.retain_until > self.clock.now() and not bypass_governance:
             raise RefusedError("the call's retention date has not come")
-        return len(self._calls.pop(prefix).contents)
 
     def _call(self, prefix: str) -> _Kept:
         rules.check_call_prefix(prefix)

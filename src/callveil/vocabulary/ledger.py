@@ -66,6 +66,7 @@ class Topic(StrEnum):
     REDACTED = "calls.redacted"
     QUARANTINED = "calls.quarantined"
     DEAD = "calls.dead"
+    ERASED = "calls.erased"
 
 
 TOPIC_OF: Mapping[CallState, Topic] = MappingProxyType(
@@ -75,6 +76,7 @@ TOPIC_OF: Mapping[CallState, Topic] = MappingProxyType(
         _S.PUBLISHED: Topic.REDACTED,
         _S.QUARANTINED: Topic.QUARANTINED,
         _S.FAILED: Topic.DEAD,
+        _S.ERASED: Topic.ERASED,
     }
 )
 """The event that entering a state owes; the other states owe none."""

@@ -218,6 +218,42 @@ def test_a_removed_part_is_named(published, part):
     assert published.faults() == [f"{part}: is listed in the certificate and is not there"]
 
 
+@pytest.mark.parametrize("doomed", [[Part.AUDIO], [Part.TRANSCRIPT, Part.CAPTIONS, Part.VCON]])
+def test_parts_that_the_store_deleted_are_noted_and_no_fault(published, doomed):
+    published.store.delete_parts(PREFIX, doomed, bypass_governance=True)
+    found = published.check()
+    assert (found.result, found.faults) == ("intact", ())
+    assert found.notes == tuple(
+        f"{part}: removed by retention or erasure; what it was can no longer be checked"
+        for part in sorted(doomed)
+    )
+
+
+def test_only_what_the_store_deleted_may_be_missing(published):
+    published.store.delete_parts(PREFIX, [Part.AUDIO], bypass_governance=True)
+    published.path(Part.VCON).unlink()
+    published.path(Part.TRANSCRIPT).write_bytes(b"{}")
+    assert published.faults() == [
+        "vcon.json: is listed in the certificate and is not there",
+        "transcript.json: content differs from the certificate",
+    ]
+    copy = verify_file(published.path("certificate.json"), published.against)
+    assert "audio.flac: is listed in the certificate and is not there" in map(str, copy.faults)
+
+
+def test_a_part_whose_removal_was_cut_off_is_still_checked(published):
+    audio = published.path("audio.flac").read_bytes()
+    published.store.delete_parts(PREFIX, [Part.AUDIO], bypass_governance=True)
+    published.path("audio.flac").write_bytes(audio)
+    found = published.check()
+    assert (found.result, found.faults) == ("intact", ())
+    assert found.notes == (
+        "audio.flac: is still there, though its removal by retention or erasure has begun",
+    )
+    published.path("audio.flac").write_bytes(audio[:-1])
+    assert published.faults() == ["audio.flac: content differs from the certificate"]
+
+
 def test_a_removed_certificate_is_no_call(published):
     published.path("certificate.json").unlink()
     with pytest.raises(NotFoundError):
@@ -358,7 +394,7 @@ def test_tags_are_compared(published):
 
 
 def test_tags_that_may_change_are_no_fault(published):
-    published.store.set_tags(PREFIX, {"callveil-expires": "2030-01-01", "more": "x"})
+    published.store.set_tags(PREFIX, {"callveil-expires": "2030-01-01", "callveil-restricted": "yes"})
     published.store.set_legal_hold(PREFIX, True)
     assert published.faults() == []
 

@@ -53,6 +53,16 @@ class Action(StrEnum):
     """The deadline of a held call has passed; the gate decides once more."""
     LEASE_ENDED = "call.lease_ended"
     """The worker that redacted it is gone."""
+    ENLISTED = "call.enlisted"
+    """A call is about to be processed outside of the service."""
+    RECORDED = "call.recorded"
+    """How that ended."""
+    EVENT = "call.event"
+    """An event has come that retention policies count from."""
+    REMOVAL_DECIDED = "removal.decided"
+    """Parts of a call, or all of it, are to be deleted."""
+    REMOVED = "removal.finished"
+    """They are."""
 
 
 SETTLED: Mapping[CallState, Action] = {

@@ -45,6 +45,7 @@ def call_to_json(call: Call) -> str:
                 for party in call.parties
             ],
             "consent": [_record_document(record) for record in call.consent],
+            "tags": list(call.tags),
         }
     )
 
@@ -64,6 +65,7 @@ def call_from_json(text: str) -> Call:
             for party in document["parties"]
         ),
         consent=tuple(_record(record) for record in document["consent"]),
+        tags=tuple(document.get("tags", ())),  # rows of revision 0001 have none
     )
 
 

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from callveil.adapters.ledger_sql import audit_chain
 from callveil.adapters.ledger_sql.audit_chain import SETTLED, Action
-from callveil.adapters.ledger_sql.call_rows import dump
+from callveil.adapters.ledger_sql.call_rows import call_from_json, dump
 from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
 from callveil.adapters.ledger_sql.outbox import lease_end
+from callveil.adapters.ledger_sql.retention_columns import end_of
 from callveil.adapters.ledger_sql.tables import attempts, calls
 from callveil.errors import LeaseLostError, NotFoundError, RefusedError
 from callveil.vocabulary.ledger import TRANSITIONS, CallState, Claim, LedgerCall, Settlement
@@ -119,7 +120,11 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
             "keep_until_s": result.keep_until_s,
             "duration_s": result.duration_s,
             "masked_s": dump(dict(result.masked_s)),
+            **end_of(call_from_json(row.call), result.duration_s),
         }
+        if result.state is CallState.PUBLISHED and result.prefix is not None:
+            # What was deleted of an earlier recording is there again; reconcile puts a hold on the new one.
+            values |= {"gone": "", "store_hold": False} if row.prefix is None else {}
     enter(
         connection,
         row,

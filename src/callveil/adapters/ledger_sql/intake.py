@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from callveil.adapters.ledger_sql import audit_chain, consent_rows, outbox
+from callveil.adapters.ledger_sql import audit_chain, consent_rows, outbox, subject_index
 from callveil.adapters.ledger_sql.audit_chain import Action
 from callveil.adapters.ledger_sql.call_rows import (
     call_from_json,
     call_to_json,
+    dump,
     ledger_call,
     without_identifiers,
 )
 from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
+from callveil.adapters.ledger_sql.holds import hold_arriving
+from callveil.adapters.ledger_sql.retention_columns import columns_of, end_of
 from callveil.adapters.ledger_sql.tables import calls
 from callveil.errors import RefusedError
 from callveil.stages.consent_history import fold_answers
 from callveil.vocabulary.consent import ConsentRecord
-from callveil.vocabulary.ledger import CallState, LedgerCall, NewCall
+from callveil.vocabulary.ledger import CallState, LedgerCall, NewCall, Settlement
 
-_DECIDED_ANEW = frozenset(CallState) - {CallState.PROCESSING, CallState.DISCARDED}
+_DECIDED_ANEW = frozenset(CallState) - {CallState.PROCESSING, CallState.DISCARDED, CallState.ERASED}
+
+OUTSIDE = "process"
+"""Source of calls that are processed outside of the service: no worker decides about them."""
 
 
 def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> tuple[LedgerCall, bool]:
@@ -37,6 +44,8 @@ def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
     _insert(connection, new, key, now)
     call_id = new.call.call_id
     consent_rows.add(connection, call_id, new.call.consent, actor=actor, now=now)
+    subject_index.add(connection, new.call, new.identities)
+    hold_arriving(connection, call_id, new.identities)
     event = outbox.owe(
         connection,
         call_id=call_id,
@@ -67,6 +76,8 @@ def _present(connection: sa.Connection, new: NewCall, key: str | None) -> sa.Row
         by_key = connection.execute(sa.select(calls).where(calls.c.idempotency_sha256 == key)).one_or_none()
     if by_id is not None and by_key is not None and by_id.call_id != by_key.call_id:
         raise RefusedError("the idempotency key stands for another call")
+    if by_id is not None and by_id.state == CallState.ERASED:
+        raise RefusedError(f"call {by_id.call_id}: was erased; it is not taken in again")
     for found, what in ((by_id, "call id"), (by_key, "idempotency key")):
         if found is None or found.landing == new.landing:
             continue
@@ -75,6 +86,89 @@ def _present(connection: sa.Connection, new: NewCall, key: str | None) -> sa.Row
         if found.content_sha256 != new.content_sha256:
             raise RefusedError(f"the {what} stands for another recording")
     return by_id if by_id is not None else by_key
+
+
+def _is_outside(row: sa.Row[Any]) -> bool:
+    return row.source == OUTSIDE
+
+
+def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> LedgerCall:
+    """See `Ledger.enlist`."""
+    call_id = new.call.call_id
+    query = sa.select(calls).where(calls.c.call_id == call_id).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        _insert(connection, new, None, now)
+        consent_rows.add(connection, call_id, new.call.consent, actor=OUTSIDE, now=now)
+    elif row.state == CallState.ERASED:
+        raise RefusedError(f"call {call_id}: was erased; it is not taken in again")
+    elif row.landing is not None or not _is_outside(row):
+        raise RefusedError(f"call {call_id}: the service has this call")
+    else:
+        _enlist_again(connection, row, new, now=now)
+    subject_index.add(connection, new.call, new.identities)
+    hold_arriving(connection, call_id, new.identities)
+    detail = {"source": new.source, "content_sha256": new.content_sha256, "n_bytes": new.n_bytes}
+    audit_chain.append(
+        connection, actor=actor, action=Action.ENLISTED, call_id=call_id, detail=detail, now=now
+    )
+    return read(connection, call_id)
+
+
+def _enlist_again(connection: sa.Connection, row: sa.Row[Any], new: NewCall, *, now: datetime) -> None:
+    """Metadata becomes the new one's; answers that somebody brought since stay in force, whatever it says."""
+    history = consent_rows.history(connection, row.call_id)
+    told = [record for _, who, record in history if who == OUTSIDE]
+    later = [record for _, who, record in history if who != OUTSIDE]
+    unheard = [record for record in new.call.consent if record not in told]
+    consent_rows.add(connection, row.call_id, unheard, actor=OUTSIDE, now=now)
+    call = replace(new.call, consent=fold_answers(new.call.consent, later))
+    change(
+        connection,
+        row.call_id,
+        call=call_to_json(without_identifiers(call)),
+        content_sha256=new.content_sha256,
+        n_bytes=new.n_bytes,
+        updated_at=now,
+        **columns_of(connection, call, row.duration_s),
+    )
+
+
+def record(
+    connection: sa.Connection, call_id: str, result: Settlement, *, actor: str, now: datetime
+) -> LedgerCall:
+    """See `Ledger.record`."""
+    row = find(connection, call_id, lock=True)
+    if row.state == CallState.ERASED:
+        raise RefusedError(f"call {call_id}: was erased meanwhile")
+    values: dict[str, Any] = {}
+    if result.state in (CallState.PUBLISHED, CallState.DISCARDED):
+        values = {
+            "prefix": result.prefix,
+            "keep_until_s": result.keep_until_s,
+            "duration_s": result.duration_s if result.duration_s is not None else row.duration_s,
+            "masked_s": dump(dict(result.masked_s)) if result.masked_s else row.masked_s,
+            "gone": "" if result.duration_s is not None else row.gone,
+            # Whatever the store had is gone or replaced: reconcile puts the hold on anew.
+            "store_hold": False if result.duration_s is not None else row.store_hold,
+        }
+        values |= end_of(call_from_json(row.call), values["duration_s"])
+    change(
+        connection,
+        call_id,
+        state=result.state.value,
+        reason=result.reason,
+        error_code=result.error_code,
+        hold_until=result.hold_until if result.state is CallState.HELD else None,
+        waiting_since=None,
+        updated_at=now,
+        **values,
+    )
+    detail = {"state": result.state.value, "error_code": result.error_code, "prefix": result.prefix}
+    audit_chain.append(
+        connection, actor=actor, action=Action.RECORDED, call_id=call_id, detail=detail, now=now
+    )
+    return read(connection, call_id)
 
 
 def _insert(connection: sa.Connection, new: NewCall, key: str | None, now: datetime) -> None:
@@ -99,8 +193,9 @@ def _insert(connection: sa.Connection, new: NewCall, key: str | None, now: datet
             arrived_at=arrived_at,
             heartbeat_at=now,
             updated_at=now,
-            waiting_since=arrived_at,
+            waiting_since=None if new.landing is None else arrived_at,
             fence=0,
+            **columns_of(connection, new.call, None),
         )
     )
 
@@ -131,6 +226,8 @@ def arrived(
     row = find(connection, call_id, lock=True)
     if row.arrived_at is not None:
         return
+    if row.state == CallState.ERASED:
+        return  # what its receiver leaves in the landing belongs to no call, and is shredded as such
     waits = row.state in (CallState.RECEIVED, CallState.KEPT, CallState.PROCESSING)
     change(
         connection,
@@ -160,14 +257,20 @@ def record_consent(
 ) -> LedgerCall:
     """See `Ledger.record_consent`."""
     row = find(connection, call_id, lock=True)
+    if row.state == CallState.ERASED:
+        raise RefusedError(f"call {call_id}: was erased")
     if not records:
         return ledger_call(row)
     consent_rows.add(connection, call_id, records, actor=actor, now=now)
     call = call_from_json(row.call)
     standing = fold_answers(call.consent, records)
     version = row.consent_version + 1
-    answers = {"call": consent_rows.with_consent(row.call, standing), "consent_version": version}
-    if row.state in _DECIDED_ANEW:
+    answers = {
+        "call": consent_rows.with_consent(row.call, standing),
+        "consent_version": version,
+        **columns_of(connection, replace(call, consent=standing), row.duration_s),
+    }
+    if row.state in _DECIDED_ANEW and not _is_outside(row):
         # A worker that decides at this moment keeps its claim; what it settles is decided anew.
         lease = {"lease_owner": row.lease_owner, "lease_until": row.lease_until}
         enter(connection, row, CallState.RECEIVED, now=now, **answers, **lease)

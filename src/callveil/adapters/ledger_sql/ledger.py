@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from callveil.adapters.ledger_sql import audit_chain, claims, consent_rows, intake, outbox, reconcile
+from callveil.adapters.ledger_sql.books import SqlBooks
 from callveil.adapters.ledger_sql.call_rows import ledger_call
 from callveil.adapters.ledger_sql.call_state import find, read
 from callveil.adapters.ledger_sql.database import Database, create_engine, read_url
@@ -47,6 +48,11 @@ class SqlLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def books(self) -> SqlBooks:
+        """The books beside it, over the same database."""
+        return SqlBooks(self._database)
+
     def close(self) -> None:
         """Close its connections. It can still be used, and then opens new ones."""
         self._database.close()
@@ -54,6 +60,14 @@ class SqlLedger:
     def accept(self, new: NewCall, *, actor: str, now: datetime) -> tuple[LedgerCall, bool]:
         """See `Ledger.accept`."""
         return self._database.write(lambda c: intake.accept(c, new, actor=actor, now=now))
+
+    def enlist(self, new: NewCall, *, actor: str, now: datetime) -> LedgerCall:
+        """See `Ledger.enlist`."""
+        return self._database.write(lambda c: intake.enlist(c, new, actor=actor, now=now))
+
+    def record(self, call_id: str, result: Settlement, *, actor: str, now: datetime) -> LedgerCall:
+        """See `Ledger.record`."""
+        return self._database.write(lambda c: intake.record(c, call_id, result, actor=actor, now=now))
 
     def heartbeat(self, call_ids: Sequence[str], *, now: datetime) -> None:
         """See `Ledger.heartbeat`."""

@@ -66,6 +66,9 @@ IS_WAITING = sa.text("waiting_since IS NOT NULL")
 TO_SHRED = sa.text("state IN ('published', 'discarded') AND landing IS NOT NULL AND arrived_at IS NOT NULL")
 IS_HELD = sa.text("state = 'held'")
 IS_PROCESSING = sa.text("state = 'processing'")
+HOLDS_DIFFER = sa.text("(n_holds > 0) <> store_hold AND prefix IS NOT NULL")
+SINGLED_OUT = sa.text("singled_out")
+NOT_SINGLED_OUT = sa.text("NOT singled_out")
 HAS_SENT = sa.text("state IN ('received', 'kept') AND sent_at IS NOT NULL AND arrived_at IS NOT NULL")
 
 metadata = sa.MetaData()
@@ -74,6 +77,16 @@ metadata = sa.MetaData()
 def _partial(name: str, *columns: str, where: sa.TextClause) -> sa.Index:
     return sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
+
+# Traits that policies look at, each text once: very many calls share a few of them.
+traits = sa.Table(
+    "traits",
+    metadata,
+    sa.Column("number", Number, primary_key=True, autoincrement=True),
+    sa.Column("traits", sa.Text, nullable=False),
+    sa.UniqueConstraint("traits", name="traits_once"),
+    sqlite_autoincrement=True,
+)
 
 calls = sa.Table(
     "calls",
@@ -112,6 +125,17 @@ calls = sa.Table(
     # The event that entering the present state owed, and when it was sent; null while it is not.
     sa.Column("last_event", sa.String(36)),
     sa.Column("sent_at", UtcTime),
+    # What retention goes by.
+    sa.Column("traits", Number),
+    sa.Column("ended_at", UtcTime),
+    sa.Column("ended_on", sa.String(10)),
+    # Parts that are deleted, sorted, with "+" between.
+    sa.Column("gone", sa.String(64), nullable=False, server_default=""),
+    sa.Column("restricted", sa.Text),
+    sa.Column("n_holds", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("store_hold", sa.Boolean, nullable=False, server_default=sa.false()),
+    # A hold, an open request, a restriction or an event tells it from others with its traits.
+    sa.Column("singled_out", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("idempotency_sha256", name="calls_idempotency"),
     sa.Index("calls_by_state", "state", "call_id"),
     _partial("calls_by_landing", "landing", where=IN_LANDING),
@@ -121,6 +145,10 @@ calls = sa.Table(
     _partial("calls_held", "hold_until", where=IS_HELD),
     _partial("calls_processing", "lease_until", where=IS_PROCESSING),
     _partial("calls_sent", "sent_at", where=HAS_SENT),
+    # All that `Removals.groups` reads, in the order it groups by.
+    _partial("calls_grouped", "traits", "state", "ended_on", "gone", "duration_s", where=NOT_SINGLED_OUT),
+    _partial("calls_singled_out", "call_id", where=SINGLED_OUT),
+    _partial("calls_holds_differ", "call_id", where=HOLDS_DIFFER),
 )
 
 consent = sa.Table(

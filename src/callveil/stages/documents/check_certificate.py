@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -112,21 +112,39 @@ def check_place(document: Mapping[str, Any], prefix: str) -> Iterator[Fault]:
         yield _fault(Part.CERTIFICATE, FaultKind.ALTERED, "belongs to another call than its folder")
 
 
-def check_names(document: Mapping[str, Any], names: Iterable[str]) -> Iterator[Fault]:
+def check_names(
+    document: Mapping[str, Any], names: Iterable[str], removed: Collection[str] = ()
+) -> Iterator[Fault]:
     """Compare what is there with what the certificate lists.
 
     Args:
         document: The certificate.
         names: Of all objects of the call.
+        removed: Names of those that were deleted on purpose; see `removed_notes`.
     """
     there, listed = set(names), set(listed_names(document))
-    for name in sorted(listed - there):
+    for name in sorted(listed - there - set(removed)):
         yield _fault(name, FaultKind.MISSING, "is listed in the certificate and is not there")
     for name in sorted(there - listed - {Part.CERTIFICATE.value}):
         yield _fault(name, FaultKind.UNLISTED, "is there and is not listed in the certificate")
     for name in document["outputs"]:
         if name not in listed:
             yield _fault(name, FaultKind.ALTERED, "is listed in the certificate and cannot be a part's name")
+
+
+def removed_notes(names: Iterable[str], removed: Collection[str]) -> Iterator[str]:
+    """Say which parts are said to be deleted on purpose, and whether they are.
+
+    Args:
+        names: Of all objects of the call.
+        removed: Names of those that the store says were deleted by retention or erasure.
+    """
+    there = set(names)
+    for name in sorted(removed):
+        if name in there:
+            yield f"{name}: is still there, though its removal by retention or erasure has begun"
+        else:
+            yield f"{name}: removed by retention or erasure; what it was can no longer be checked"
 
 
 def listed_names(document: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,301 @@
+"""Deletions that were decided, until they are finished. See `ports.Removals`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from callveil.adapters.ledger_sql import audit_chain, swept_calls
+from callveil.adapters.ledger_sql.audit_chain import Action
+from callveil.adapters.ledger_sql.call_rows import call_from_json, call_to_json, dump
+from callveil.adapters.ledger_sql.call_state import change, enter, find
+from callveil.adapters.ledger_sql.database import Database
+from callveil.adapters.ledger_sql.retention_columns import parts_from_text, parts_to_text, refresh
+from callveil.adapters.ledger_sql.rights_tables import (
+    call_events,
+    hold_calls,
+    identities,
+    removals,
+    request_items,
+)
+from callveil.adapters.ledger_sql.tables import attempts, calls, consent, outbox
+from callveil.errors import LedgerError, NotFoundError, RefusedError
+from callveil.ports import SweptCall
+from callveil.vocabulary.call import Call
+from callveil.vocabulary.ledger import CallState, Topic
+from callveil.vocabulary.retention import CallGroup, KeptPart
+from callveil.vocabulary.rights import Removal, RemovalWhy
+
+_EVERYTHING = frozenset(KeptPart)
+_PAGE = 500
+
+
+class SqlRemovals:
+    """See `ports.Removals`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def groups(self) -> Iterator[CallGroup]:
+        """See `Removals.groups`."""
+        for number, text in self._database.read(swept_calls.all_traits):
+            yield from self._database.read(
+                lambda c, number=number, text=text: swept_calls.groups(c, number, text)  # type: ignore[misc]
+            )
+
+    def singled_out(self) -> Iterator[SweptCall]:
+        """See `Removals.singled_out`."""
+        after: str | None = None
+        while page := self._page(after, _PAGE, singled_out=True):
+            yield from page
+            after = page[-1].facts.call_id
+
+    def calls(self, *, after: str | None = None, limit: int = 1000) -> tuple[SweptCall, ...]:
+        """See `Removals.calls`."""
+        return self._page(after, limit, singled_out=False)
+
+    def _page(self, after: str | None, limit: int, *, singled_out: bool) -> tuple[SweptCall, ...]:
+        if not 1 <= limit <= 1000:
+            raise ValueError("limit: allowed: 1 to 1000")
+        query = swept_calls.page(after, limit, singled_out=singled_out)
+        return self._database.read(lambda c: swept_calls.read(c, query))
+
+    def swept(self, call_id: str) -> SweptCall:
+        """See `Removals.swept`."""
+        found = self._database.read(lambda c: swept_calls.read(c, swept_calls.one(call_id)))
+        if not found:
+            raise NotFoundError("the ledger has no such call")
+        return found[0]
+
+    def note_event(self, call_id: str, name: str, at: datetime, *, actor: str, now: datetime) -> None:
+        """See `Removals.note_event`. A second time moves it."""
+        self._database.write(lambda c: _note_event(c, call_id, name, at, actor=actor, now=now))
+
+    def decide(
+        self,
+        call_id: str,
+        *,
+        prefix: str,
+        parts: frozenset[KeptPart],
+        why: RemovalWhy,
+        reason: str,
+        request_id: str | None,
+        actor: str,
+        now: datetime,
+    ) -> Removal:
+        """See `Removals.decide`."""
+        new = {
+            "prefix": prefix,
+            "parts": parts_to_text(parts),
+            "why": why.value,
+            "reason": reason,
+            "request_id": request_id,
+        }
+        return self._database.write(lambda c: _decide(c, call_id, parts, new, actor=actor, now=now))
+
+    def unfinished(self, *, limit: int = 500) -> tuple[Removal, ...]:
+        """See `Removals.unfinished`."""
+        query = sa.select(removals).where(removals.c.done_at.is_(None)).order_by(removals.c.decided_at)
+        return self._removals(query.limit(limit))
+
+    def begin(self, removal_id: str, *, evidence: Mapping[str, int], actor: str, now: datetime) -> Removal:  # noqa: ARG002
+        """See `Removals.begin`. The audit chain has the numbers with the end of the removal."""
+        return self._database.write(lambda c: _begin(c, removal_id, evidence))
+
+    def finish(self, removal_id: str, *, evidence: Mapping[str, int], actor: str, now: datetime) -> Removal:
+        """See `Removals.finish`."""
+        return self._database.write(lambda c: _finish(c, removal_id, evidence, actor=actor, now=now))
+
+    def removals(self, *, request_id: str) -> tuple[Removal, ...]:
+        """See `Removals.removals`."""
+        query = sa.select(removals).where(removals.c.request_id == request_id)
+        return self._removals(query.order_by(removals.c.decided_at, removals.c.removal_id))
+
+    def _removals(self, query: sa.Select[Any]) -> tuple[Removal, ...]:
+        return self._database.read(lambda c: tuple(_removal(row) for row in c.execute(query)))
+
+    def scrub(self) -> None:
+        """See `Removals.scrub`.
+
+        SQLite overwrites rows that go (secure_delete), but its log has them until it is emptied.
+        PostgreSQL gives the room of dead rows free, and overwrites it when it is needed; only hashes and
+        metadata ever stood there.
+
+        Raises:
+            LedgerError: Somebody reads for so long that SQLite's log cannot be emptied.
+        """
+        if self._database.is_postgresql:
+            engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
+            with engine.connect() as connection:
+                for table in (calls, identities, consent, outbox, attempts, request_items):
+                    connection.exec_driver_sql(f"VACUUM {table.name}")
+            return
+        connection = self._database.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            connection.close()
+        if busy:
+            raise LedgerError("the ledger's log cannot be emptied: another process reads it; try again")
+
+
+def _note_event(
+    connection: sa.Connection, call_id: str, name: str, at: datetime, *, actor: str, now: datetime
+) -> None:
+    find(connection, call_id, lock=True)
+    where = (call_events.c.call_id == call_id, call_events.c.name == name)
+    connection.execute(sa.delete(call_events).where(*where))
+    connection.execute(sa.insert(call_events).values(call_id=call_id, name=name, at=at))
+    refresh(connection, call_id)
+    audit_chain.append(
+        connection, actor=actor, action=Action.EVENT, call_id=call_id, detail={"event": name}, now=now
+    )
+
+
+def _decide(
+    connection: sa.Connection,
+    call_id: str,
+    parts: frozenset[KeptPart],
+    new: Mapping[str, Any],
+    *,
+    actor: str,
+    now: datetime,
+) -> Removal:
+    row = find(connection, call_id, lock=True)
+    same = sa.select(removals).where(
+        removals.c.call_id == call_id, removals.c.parts == new["parts"], removals.c.done_at.is_(None)
+    )
+    present = connection.execute(same.limit(1)).one_or_none()
+    if present is not None:
+        return _removal(present)
+    if row.n_holds:
+        raise RefusedError(f"call {call_id}: is under a legal hold; nothing of it is deleted")
+    if row.state == CallState.ERASED:
+        raise RefusedError(f"call {call_id}: is erased already")
+    removal_id = f"rem-{secrets.token_hex(6)}"
+    connection.execute(
+        sa.insert(removals).values(
+            removal_id=removal_id,
+            call_id=call_id,
+            landing=row.landing,
+            decided_at=now,
+            evidence="{}",
+            **new,
+        )
+    )
+    if parts | parts_from_text(row.gone) >= _EVERYTHING:
+        # The lease goes too: a worker that has the call finds that it has lost it.
+        enter(connection, row, CallState.ERASED, now=now, reason=new["reason"], fence=row.fence + 1)
+    detail: audit_chain.Detail = {
+        "removal": removal_id,
+        "why": new["why"],
+        "parts": new["parts"],
+        "request": new["request_id"],
+    }
+    audit_chain.append(
+        connection, actor=actor, action=Action.REMOVAL_DECIDED, call_id=call_id, detail=detail, now=now
+    )
+    return _get(connection, removal_id)
+
+
+def _begin(connection: sa.Connection, removal_id: str, evidence: Mapping[str, int]) -> Removal:
+    found = _get(connection, removal_id, lock=True)
+    if found.done_at is None:
+        _change(connection, removal_id, evidence=dump(_larger(found.evidence, evidence)))
+    return _get(connection, removal_id)
+
+
+def _finish(
+    connection: sa.Connection, removal_id: str, evidence: Mapping[str, int], *, actor: str, now: datetime
+) -> Removal:
+    call_id = _get(connection, removal_id).call_id
+    row = find(connection, call_id, lock=True)
+    found = _get(connection, removal_id, lock=True)
+    if found.done_at is not None:
+        return found
+    numbers = _larger(found.evidence, evidence)
+    if row.state == CallState.ERASED:
+        numbers["rows"] = _forget(connection, row, now)
+    else:
+        gone = parts_from_text(row.gone) | found.parts
+        landing = None if KeptPart.ORIGINAL in found.parts else row.landing
+        change(connection, call_id, gone=parts_to_text(gone), landing=landing, updated_at=now)
+    _change(connection, removal_id, evidence=dump(numbers), done_at=now, landing=None)
+    detail: audit_chain.Detail = {"removal": removal_id, "parts": parts_to_text(found.parts), **numbers}
+    audit_chain.append(
+        connection, actor=actor, action=Action.REMOVED, call_id=call_id, detail=detail, now=now
+    )
+    return _get(connection, removal_id)
+
+
+def _forget(connection: sa.Connection, row: sa.Row[Any], now: datetime) -> int:
+    """Leave of a call its tombstone only; returns how many rows went."""
+    call_id, n_rows = row.call_id, 0
+    for table in (identities, consent, attempts, call_events, hold_calls):
+        n_rows += connection.execute(sa.delete(table).where(table.c.call_id == call_id)).rowcount
+    told = outbox.c.topic == Topic.ERASED.value
+    n_rows += connection.execute(sa.delete(outbox).where(outbox.c.call_id == call_id, ~told)).rowcount
+    connection.execute(
+        sa.update(request_items).where(request_items.c.call_id == call_id).values(parties="[]")
+    )
+    bare = Call(call_id=call_id, started_at=call_from_json(row.call).started_at)
+    change(
+        connection,
+        call_id,
+        call=call_to_json(bare),
+        landing=None,
+        stream=None,
+        content_sha256=None,
+        n_bytes=None,
+        idempotency_sha256=None,
+        prefix=None,
+        keep_until_s=None,
+        duration_s=None,
+        masked_s="{}",
+        traits=None,
+        gone=parts_to_text(_EVERYTHING),
+        restricted=None,
+        n_holds=0,
+        store_hold=False,
+        singled_out=False,
+        updated_at=now,
+    )
+    return n_rows
+
+
+def _larger(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: max(one.get(name, 0), other.get(name, 0)) for name in sorted({*one, *other})}
+
+
+def _change(connection: sa.Connection, removal_id: str, **values: object) -> None:
+    connection.execute(sa.update(removals).where(removals.c.removal_id == removal_id).values(**values))
+
+
+def _get(connection: sa.Connection, removal_id: str, *, lock: bool = False) -> Removal:
+    query = sa.select(removals).where(removals.c.removal_id == removal_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise NotFoundError("there is no such removal")
+    return _removal(row)
+
+
+def _removal(row: sa.Row[Any]) -> Removal:
+    return Removal(
+        removal_id=row.removal_id,
+        call_id=row.call_id,
+        prefix=row.prefix,
+        landing=row.landing,
+        parts=parts_from_text(row.parts),
+        why=RemovalWhy(row.why),
+        reason=row.reason,
+        request_id=row.request_id,
+        decided_at=row.decided_at,
+        done_at=row.done_at,
+        evidence=json.loads(row.evidence),
+    )

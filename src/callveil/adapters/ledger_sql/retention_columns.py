@@ -1,0 +1,119 @@
+"""The columns of a call that retention goes by: its traits, its end, and what singles it out from others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from callveil.adapters.ledger_sql.call_rows import dump
+from callveil.adapters.ledger_sql.rights_tables import (
+    call_events,
+    hold_calls,
+    holds,
+    request_items,
+    requests,
+)
+from callveil.adapters.ledger_sql.tables import calls, traits
+from callveil.retention.traits import call_traits
+from callveil.vocabulary.call import Call
+from callveil.vocabulary.retention import CallTraits, KeptPart
+from callveil.vocabulary.rights import ItemState, RequestKind, RequestState
+
+OPEN = (RequestState.OPEN.value, RequestState.RUNNING.value, RequestState.PARTLY_DONE.value)
+"""Requests that still ask for something."""
+
+DECIDING = (RequestKind.ERASURE.value, RequestKind.RESTRICTION.value)
+"""Requests that decide about a call."""
+
+
+def columns_of(connection: sa.Connection, call: Call, duration_s: float | None) -> dict[str, Any]:
+    """Columns that follow from a call's metadata and length.
+
+    Args:
+        connection: In a transaction that writes.
+        call: Its metadata, with the consent that now stands.
+        duration_s: Length of what is published, in seconds; None when nothing is.
+    """
+    return {"traits": _number(connection, traits_to_json(call_traits(call, ""))), **end_of(call, duration_s)}
+
+
+def end_of(call: Call, duration_s: float | None) -> dict[str, Any]:
+    """The columns of a call's end; where its length is not known, of its beginning."""
+    ended_at: datetime = call.started_at + timedelta(seconds=duration_s or 0.0)
+    return {"ended_at": ended_at, "ended_on": f"{ended_at:%Y-%m-%d}"}
+
+
+def _number(connection: sa.Connection, text: str) -> int:
+    query = sa.select(traits.c.number).where(traits.c.traits == text)
+    number = connection.scalar(query)
+    if number is None:
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        connection.execute(insert(traits).values(traits=text).on_conflict_do_nothing())
+        number = connection.scalar(query)
+    return int(number or 0)
+
+
+def traits_to_json(found: CallTraits) -> str:
+    """Traits without the outcome, which is the call's state: equal traits are equal texts."""
+    return dump(
+        {
+            "direction": found.direction,
+            "jurisdictions": sorted(found.jurisdictions),
+            "purposes": sorted(found.purposes),
+            "queue": found.queue,
+            "tags": sorted(found.tags),
+        }
+    )
+
+
+def traits_from_json(text: str, outcome: str) -> CallTraits:
+    """What `traits_to_json` wrote."""
+    document = json.loads(text)
+    return CallTraits(
+        outcome=outcome,
+        queue=document["queue"],
+        direction=document["direction"],
+        jurisdictions=frozenset(document["jurisdictions"]),
+        purposes=frozenset(document["purposes"]),
+        tags=frozenset(document["tags"]),
+    )
+
+
+def parts_to_text(parts: Iterable[KeptPart]) -> str:
+    """Parts, sorted, with "+" between."""
+    return "+".join(sorted(part.value for part in parts))
+
+
+def parts_from_text(text: str) -> frozenset[KeptPart]:
+    """What `parts_to_text` wrote."""
+    return frozenset(KeptPart(name) for name in text.split("+") if name)
+
+
+def refresh(connection: sa.Connection, call_id: str) -> None:
+    """Count the holds of a call anew, and tell whether it is singled out."""
+    standing = (
+        sa.select(sa.func.count())
+        .select_from(hold_calls.join(holds))
+        .where(hold_calls.c.call_id == call_id, holds.c.released_at.is_(None))
+    )
+    asked = sa.exists().where(
+        request_items.c.call_id == call_id,
+        request_items.c.state != ItemState.DONE.value,
+        request_items.c.request_id == requests.c.request_id,
+        requests.c.state.in_(OPEN),
+        requests.c.kind.in_(DECIDING),
+    )
+    noted = sa.exists().where(call_events.c.call_id == call_id)
+    n_holds = connection.scalar(standing) or 0
+    is_asked = bool(connection.scalar(sa.select(sa.or_(asked, noted))))
+    restricted = connection.scalar(sa.select(calls.c.restricted).where(calls.c.call_id == call_id))
+    connection.execute(
+        sa.update(calls)
+        .where(calls.c.call_id == call_id)
+        .values(n_holds=n_holds, singled_out=n_holds > 0 or is_asked or restricted is not None)
+    )

@@ -1,0 +1,193 @@
+"""Legal holds: the ledger says which calls are held, and the store is made to follow."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from callveil.errors import CallveilError, MetadataError
+from callveil.kit import Office
+from callveil.pipeline.outlook import Sought
+from callveil.pipeline.withdraw import carry_out_consent
+from callveil.ports import Holds, Ledger, ObjectStore
+from callveil.vocabulary.ledger import CallState, LedgerCall
+from callveil.vocabulary.retention import Hold, HoldScope
+
+log = logging.getLogger(__name__)
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldQuery:
+    """Which calls a hold of `HoldScope.QUERY` is placed on: those that fit all that is given.
+
+    Attributes:
+        queue: Name of a queue.
+        agent: An agent's login or number.
+        since: Calls that started then or later, aware UTC.
+        until: Calls that started before then, aware UTC.
+    """
+
+    queue: str | None = None
+    agent: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """It would fit every call there is."""
+        return self == HoldQuery()
+
+    def fits(self, found: LedgerCall) -> bool:
+        """Whether a call is meant."""
+        call = found.call
+        return (
+            (self.queue is None or call.queue == self.queue)
+            and (self.agent is None or call.agent == self.agent)
+            and (self.since is None or call.started_at >= self.since)
+            and (self.until is None or call.started_at < self.until)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A hold, and how far the store follows.
+
+    Attributes:
+        hold: As it stands in the ledger.
+        behind: Calls whose objects the store could not hold, or free, yet; `mend` goes on.
+    """
+
+    hold: Hold
+    behind: int
+
+
+def place(
+    scope: HoldScope, sought: Sought, office: Office, *, reason: str, authority: str, actor: str
+) -> Placed:
+    """Place a hold: from then on nothing of its calls is deleted.
+
+    Args:
+        scope: What it is placed on; for a subject, later calls of that person are held too.
+        sought: The calls, and for a subject who it is.
+        office: For ledger and store.
+        reason: Why; no personal data of callers.
+        authority: Who demands it.
+        actor: As in the audit chain.
+
+    Raises:
+        MetadataError: Reason or authority is missing.
+        NotFoundError: One of the calls is not there, or is erased; no hold is placed.
+        LedgerError: The ledger failed; no hold is placed.
+    """
+    _check_words(reason=reason, authority=authority)
+    now = office.clock.now()
+    hold = Hold(
+        hold_id=f"hold-{secrets.token_hex(6)}",
+        scope=scope,
+        reason=reason.strip(),
+        authority=authority.strip(),
+        placed_by=actor,
+        placed_at=now,
+    )
+    identities = sought.identities if scope is HoldScope.SUBJECT else ()
+    hold = office.books.holds.place(
+        hold, call_ids=sought.call_ids, identities=identities, actor=actor, now=now
+    )
+    return Placed(hold=hold, behind=_follow(hold.hold_id, office))
+
+
+def release(hold_id: str, office: Office, *, reason: str, actor: str) -> Placed:
+    """End a hold. Calls that no other hold is on are free; erasures that waited for it are due.
+
+    Raises:
+        MetadataError: The reason is missing.
+        NotFoundError: No such hold.
+        RefusedError: It has ended already.
+    """
+    _check_words(reason=reason)
+    hold = office.books.holds.release(hold_id, reason=reason.strip(), actor=actor, now=office.clock.now())
+    return Placed(hold=hold, behind=_follow(hold_id, office))
+
+
+def matching(query: HoldQuery, ledger: Ledger) -> Iterator[str]:
+    """Calls that fit a query and are not erased, in little memory.
+
+    Raises:
+        MetadataError: The query fits every call there is.
+    """
+    if query.is_empty:
+        raise MetadataError("hold: name calls, a person, or a queue, an agent or a time")
+    after: str | None = None
+    while page := ledger.calls(after=after, limit=_PAGE):
+        for found in page:
+            if found.state is not CallState.ERASED and query.fits(found):
+                yield found.call_id
+        after = page[-1].call_id
+
+
+def mend(office: Office) -> tuple[int, int]:
+    """Make the store follow the ledger where it may not; returns how many calls, and how many failed.
+
+    Raises:
+        LedgerError: The ledger failed.
+    """
+    done = failed = 0
+    after: str | None = None
+    while page := office.books.holds.differing(after=after, limit=_PAGE):
+        for call_id, held in page:
+            ok = _apply(call_id, held, office)
+            done, failed = done + ok, failed + (not ok)
+        after = page[-1][0]
+    return done, failed
+
+
+def hold_published(call_id: str, prefix: str, holds: Holds, store: ObjectStore) -> None:
+    """Put the holds that stand on a call onto what was just published of it.
+
+    Raises:
+        LedgerError: The ledger failed.
+        StoreError: The store failed.
+        ConfigError: The store cannot enforce a hold.
+    """
+    if holds.of(call_id):
+        store.set_legal_hold(prefix, True)
+        holds.mark(call_id, True)
+
+
+def _follow(hold_id: str, office: Office) -> int:
+    behind, after = 0, None
+    while page := office.books.holds.calls_of(hold_id, after=after, limit=_PAGE):
+        for call_id in page:
+            behind += not _apply(call_id, bool(office.books.holds.of(call_id)), office)
+        after = page[-1]
+    return behind
+
+
+def _apply(call_id: str, held: bool, office: Office) -> bool:
+    """Hold or free the objects of one call; True when the store is as it should be."""
+    try:
+        found = office.ledger.get(call_id)
+        if found.state is CallState.ERASED or found.prefix is None:
+            return True  # who publishes it holds it
+        office.store.set_legal_hold(found.prefix, held)
+        if not held:
+            # What was said about consent while the hold stood has not been carried out.
+            carry_out_consent(found, office, actor="hold")
+        office.books.holds.mark(call_id, held)
+    except CallveilError as error:
+        log.error(
+            "a hold is not in the store as it should be", extra={"call_id": call_id, "error": error.code}
+        )
+        return False
+    return True
+
+
+def _check_words(**words: str) -> None:
+    for name, text in words.items():
+        if not 1 <= len(text.strip()) <= 500:
+            raise MetadataError(f"--{name}: allowed: 1 to 500 characters")
