@@ -63,6 +63,17 @@ class Action(StrEnum):
     """Parts of a call, or all of it, are to be deleted."""
     REMOVED = "removal.finished"
     """They are."""
+    HOLD_PLACED = "hold.placed"
+    HOLD_RELEASED = "hold.released"
+    REQUEST_OPENED = "request.opened"
+    REQUEST_CHANGED = "request.changed"
+    REQUEST_ITEM = "request.item"
+    """Where one call of a request stands now."""
+    RESTRICTED = "call.restricted"
+    UNRESTRICTED = "call.unrestricted"
+    NOTICE_OWED = "notice.owed"
+    """A recipient is to be told."""
+    NOTICE_CHANGED = "notice.changed"
 
 
 SETTLED: Mapping[CallState, Action] = {

@@ -89,7 +89,7 @@ def _present(connection: sa.Connection, new: NewCall, key: str | None) -> sa.Row
 
 
 def _is_outside(row: sa.Row[Any]) -> bool:
-    return row.source == OUTSIDE
+    return bool(row.source == OUTSIDE)
 
 
 def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> LedgerCall:

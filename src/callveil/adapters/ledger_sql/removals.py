@@ -135,12 +135,11 @@ class SqlRemovals:
                 for table in (calls, identities, consent, outbox, attempts, request_items):
                     connection.exec_driver_sql(f"VACUUM {table.name}")
             return
-        connection = self._database.engine.raw_connection()
+        raw = self._database.engine.raw_connection()
         try:
-            cursor = connection.cursor()
-            busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            busy = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         finally:
-            connection.close()
+            raw.close()
         if busy:
             raise LedgerError("the ledger's log cannot be emptied: another process reads it; try again")
 

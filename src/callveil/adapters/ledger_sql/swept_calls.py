@@ -1,4 +1,4 @@
-"""Calls as retention sees them, one by one or in groups; a few queries a page, however many calls there are."""
+"""Calls as retention sees them, one by one or in groups; a few queries a page, however many there are."""
 
 from __future__ import annotations
 
