@@ -20,6 +20,7 @@ from callveil.adapters.field_errors import field_errors
 from callveil.adapters.models import models_folder
 from callveil.adapters.resources import resource_folder
 from callveil.adapters.signing_keys import keys_folder
+from callveil.config.controller import ControllerConfig
 from callveil.config.service import ServiceConfig
 from callveil.errors import ConfigError
 from callveil.stages.mask_audio import AudioStyle
@@ -203,6 +204,7 @@ class Profile(_Table):
     store: StoreConfig = StoreConfig()
     originals: OriginalsConfig = OriginalsConfig()
     service: ServiceConfig = ServiceConfig()
+    controller: ControllerConfig = ControllerConfig()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
