@@ -2,7 +2,10 @@
 
 import importlib.util
 import json
+import signal
 import stat
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from datetime import timedelta
@@ -230,3 +233,26 @@ def test_the_processing_record_is_written_once(data, tmp_path):
     assert type(run(data, "processing", "record", "--out", str(out))).__name__ == "RefusedError"
     assert json.loads(run(data, "processing", "record", "--json"))["a_controller"]["name"] == "Acme"
     assert run(data, "processing", "record").startswith("# Record of processing activities")
+
+
+@pytest.mark.parametrize("step", ["put_in_place", "_write"])
+def test_an_export_that_is_killed_leaves_no_file_and_is_taken_up(data, tmp_path, step):
+    out = tmp_path / "ada.zip"
+    arguments = ["subject", "export", "--phone", PHONE, "--out", str(out), "--data", str(data)]
+    killed = (
+        "import os, signal, callveil.pipeline.export as module\n"
+        f"module.{step} = lambda *given, **more: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"from callveil.cli import app\napp({arguments!r})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", killed], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not out.exists()
+    (request,) = office_of(data).books.requests.requests()
+    assert request.state is RequestState.RUNNING
+    printed = json.loads(run(data, *arguments[:6], "--json"))
+    assert printed["request_id"] == request.request_id
+    assert [path.name for path in tmp_path.iterdir() if "zip" in path.name] == ["ada.zip"]
+    with zipfile.ZipFile(out) as archive:
+        assert archive.testzip() is None
+    (request,) = office_of(data).books.requests.requests()
+    assert request.state is RequestState.DONE
