@@ -193,4 +193,8 @@ def test_keys_rotate_without_an_identifier(place):
     place.process("--force")
     assert place.find("--phone", ADA) == after
     keys.write_bytes(leaked)
-    assert place.found("--phone", ADA) == {}
+    done = place.run("subject", "find", "--phone", ADA, "--data", place.out)
+    assert (done.returncode, "later generation" in done.stderr) == (2, True)
+    keys.unlink()
+    done = place.run("process", place.calls, "--out", place.out, "--profile", place.profile)
+    assert (done.returncode, "subject keys" in done.stderr, keys.exists()) == (2, True, False)

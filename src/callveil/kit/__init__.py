@@ -27,6 +27,7 @@ from callveil.kit.processing import (
     signer_of,
 )
 from callveil.kit.service import Service, build_service, make_landing_key, make_subject_keys
+from callveil.kit.store_trials import try_location
 
 __all__ = [
     "Enlisting",
@@ -61,4 +62,5 @@ __all__ = [
     "open_subject_keys",
     "policy_notes",
     "signer_of",
+    "try_location",
 ]

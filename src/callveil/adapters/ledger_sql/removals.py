@@ -225,7 +225,7 @@ def _finish(
         gone = parts_from_text(row.gone) | found.parts
         landing = None if KeptPart.ORIGINAL in found.parts else row.landing
         change(connection, call_id, gone=parts_to_text(gone), landing=landing, updated_at=now)
-    _change(connection, removal_id, evidence=dump(numbers), done_at=now, landing=None)
+    _change(connection, removal_id, evidence=dump(numbers), done_at=now)
     detail: audit_chain.Detail = {"removal": removal_id, "parts": parts_to_text(found.parts), **numbers}
     audit_chain.append(
         connection, actor=actor, action=Action.REMOVED, call_id=call_id, detail=detail, now=now
