@@ -30,6 +30,7 @@ def retention_tags(
         "callveil-retention": policy,
         "callveil-expires": expires_at.date().isoformat(),
         "callveil-hold": "no",
+        "callveil-restricted": "no",
         "callveil-jurisdiction": "+".join(places)[:256] or "unknown",
         "callveil-profile": profile,
     }
