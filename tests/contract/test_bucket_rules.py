@@ -147,7 +147,7 @@ def test_the_net_deletes_what_is_free_and_over_and_nothing_else(s3_server, own_b
     # 31 days of the test server would take long; what the numbers are is tested elsewhere.
     rules = [
         replace(rule, expire_days=rule.expire_days and 1, noncurrent_days=rule.noncurrent_days and 1)
-        for rule in lifecycle_rules(policies, prefix="p/", locked=True)
+        for rule in lifecycle_rules(policies, prefix="p/")
     ]
     probe = S3Probe(
         endpoint=s3_server.endpoint, name=own_bucket, access_key=s3_server.access_key,

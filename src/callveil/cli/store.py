@@ -63,6 +63,14 @@ def lifecycle(
         ),
     ] = None,
     profile: ProfileOption = "default",
+    hidden_days: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Days from when an object is hidden to when it is deleted.",
+            show_default="as long as a call is kept",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print them for `aws s3api put-bucket-lifecycle-configuration`.")
     ] = False,
@@ -73,15 +81,14 @@ def lifecycle(
     They come 30 days after the longest that policies and duties ask for. Calls under a legal hold, restricted
     calls, and calls whose time counts from an event are in none of them. Nothing is changed.
     """
-    config = load_config(profile)
     parts = urlsplit(location or "s3://")
     if parts.scheme != "s3" or (as_json and as_xml):
         raise MetadataError("allowed are s3://bucket/prefix, and one of --json and --xml")
     prefix = parts.path.strip("/")
     rules = lifecycle_rules(
-        open_policies(config),
+        open_policies(load_config(profile)),
         prefix=f"{prefix}/" if prefix else "",
-        locked=config.profile.store.lock == "governance",
+        hidden_days=hidden_days,
     )
     if as_json:
         print_json(rules_json(rules))

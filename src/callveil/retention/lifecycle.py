@@ -58,7 +58,9 @@ class LifecycleRule:
     why: str
 
 
-def lifecycle_rules(policies: Sequence[Policy], *, prefix: str, locked: bool) -> tuple[LifecycleRule, ...]:
+def lifecycle_rules(
+    policies: Sequence[Policy], *, prefix: str, hidden_days: int | None = None
+) -> tuple[LifecycleRule, ...]:
     """The rules for a bucket.
 
     A call is found by its tags callveil-retention, which names the policy that set its date, callveil-hold
@@ -68,14 +70,14 @@ def lifecycle_rules(policies: Sequence[Policy], *, prefix: str, locked: bool) ->
     Args:
         policies: All of them.
         prefix: Of the store in its bucket; "" or ending in "/".
-        locked: Calls are locked until their date. Where they are not, what somebody deleted by mistake stays
-            behind its delete marker as long as the call itself would have.
+        hidden_days: Days from when something is hidden to when it is deleted. None for as long as the call is
+            kept: a lock ends with the first part of a call, so what somebody hid by mistake needs that time.
     """
     calls = f"{prefix}calls/"
     has_end = bool(policies) and all(policy.since == CALL_END for policy in policies)
     longest = _longest(policies) + MARGIN_DAYS
     rules = [
-        _policy_rule(name, days, calls, locked=locked)
+        _policy_rule(name, days, calls, hidden_days or days)
         for name, days in _days(policies)
         if days < longest or not has_end
     ]
@@ -88,7 +90,7 @@ def lifecycle_rules(policies: Sequence[Policy], *, prefix: str, locked: bool) ->
                 prefix=calls,
                 tags=_FREE,
                 expire_days=longest,
-                noncurrent_days=_noncurrent(longest, locked=locked),
+                noncurrent_days=hidden_days or longest,
                 why="Whatever its policy was, no policy keeps a call longer than this.",
             )
         )
@@ -155,19 +157,15 @@ def _days_of(periods: Mapping[Any, Period]) -> int:
     return max(map(at_most_days, periods.values()), default=0)
 
 
-def _policy_rule(name: str, days: int, prefix: str, *, locked: bool) -> LifecycleRule:
+def _policy_rule(name: str, days: int, prefix: str, hidden_days: int) -> LifecycleRule:
     return LifecycleRule(
         rule_id=f"callveil-keep-{name}",
         prefix=prefix,
         tags={**_FREE, "callveil-retention": name},
         expire_days=days,
-        noncurrent_days=_noncurrent(days, locked=locked),
+        noncurrent_days=hidden_days,
         why=f"Calls of the policy {name}, {MARGIN_DAYS} days after the longest it or any duty asks for.",
     )
-
-
-def _noncurrent(days: int, *, locked: bool) -> int:
-    return MARGIN_DAYS if locked else days
 
 
 def _rule_json(rule: LifecycleRule) -> dict[str, Any]:

@@ -23,8 +23,8 @@ YEAR = Period(months=12)
 FREE = {"callveil-hold": "no", "callveil-restricted": "no"}
 
 
-def rules_of(policies, *, locked=True, prefix=""):
-    return {rule.rule_id: rule for rule in lifecycle_rules(policies, prefix=prefix, locked=locked)}
+def rules_of(policies, *, prefix="", hidden_days=None):
+    return {rule.rule_id: rule for rule in lifecycle_rules(policies, prefix=prefix, hidden_days=hidden_days)}
 
 
 def keep(name, period, *parts, **more):
@@ -37,7 +37,7 @@ def test_each_policy_has_a_rule_for_what_is_free():
     assert rule.prefix == "store/calls/"
     assert rule.tags == {**FREE, "callveil-retention": "standard"}
     assert rule.expire_days == 366 + MARGIN_DAYS
-    assert rule.noncurrent_days == MARGIN_DAYS
+    assert rule.noncurrent_days == rule.expire_days
     assert rules["callveil-any"].expire_days == 7 * 366 + MARGIN_DAYS
     assert "callveil-keep-long" not in rules, "it would say the same"
     assert all(rule.tags.items() >= FREE.items() for rule in rules.values() if rule.expire_days)
@@ -73,9 +73,12 @@ def test_without_policies_nothing_is_deleted_by_age():
     assert not [rule for rule in rules_of([]).values() if rule.expire_days or rule.noncurrent_days]
 
 
-def test_without_locks_what_was_deleted_by_mistake_stays_as_long_as_the_call():
-    rule = rules_of([keep("standard", YEAR)], locked=False)["callveil-any"]
-    assert rule.noncurrent_days == rule.expire_days
+def test_what_is_hidden_by_mistake_stays_as_long_as_a_call_unless_told_otherwise():
+    policies = [keep("standard", YEAR), keep("long", Period(months=24))]
+    for rule in rules_of(policies).values():
+        assert rule.noncurrent_days == rule.expire_days
+    rules = rules_of(policies, hidden_days=30).values()
+    assert {rule.noncurrent_days for rule in rules if rule.expire_days} == {30}
 
 
 def test_more_policies_than_a_bucket_has_rules_for_leave_one_for_all():
@@ -125,7 +128,7 @@ def test_nothing_is_hidden_before_our_own_rules_let_it_go(ended_at, policies):
 
 def test_json_and_xml_say_the_same():
     policies = [keep("standard", YEAR), keep("long", Period(months=24))]
-    rules = lifecycle_rules(policies, prefix="s/", locked=True)
+    rules = lifecycle_rules(policies, prefix="s/", hidden_days=30)
     first, *_, markers, uploads = rules_json(rules)["Rules"]
     assert first == {
         "ID": "callveil-keep-standard",
