@@ -1,8 +1,6 @@
 """An erasure: everything goes, or is locked away with its reason; wherever it was killed, it is finished."""
 
 import dataclasses
-import json
-import logging
 from datetime import timedelta
 
 import pytest
@@ -13,13 +11,10 @@ from callveil.pipeline import erasure, holds
 from callveil.pipeline.erasure_proof import check_proof
 from callveil.pipeline.outlook import named, preview
 from callveil.pipeline.restrict import check_may_read
-from callveil.stages.retention_tags import call_prefix
-from callveil.testing import call
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.recording import Part
 from callveil.vocabulary.retention import HoldScope, KeptPart
 from callveil.vocabulary.rights import (
-    IdentifierKind,
     ItemState,
     NoticeState,
     Recipient,
