@@ -122,7 +122,7 @@ def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
 def _enlist_again(
     connection: sa.Connection, row: sa.Row[Any], new: NewCall, *, actor: str, now: datetime
 ) -> None:
-    """Metadata becomes the new one's; answers that came in since stay in force after those of the metadata."""
+    """The metadata becomes the new one's; answers that came in since stay in force."""
     told = set(new.call.consent)
     known = [record for _, _, record in consent_rows.history(connection, row.call_id)]
     consent_rows.add(
