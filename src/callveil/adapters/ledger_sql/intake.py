@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from callveil.adapters.ledger_sql import audit_chain, consent_rows, outbox, subject_index
+from callveil.adapters.ledger_sql import audit_chain, consent_rows, outbox, subject_index, subject_lock
 from callveil.adapters.ledger_sql.audit_chain import Action
 from callveil.adapters.ledger_sql.call_rows import (
     call_from_json,
@@ -41,6 +41,8 @@ def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
     if found is not None:
         # The same landing: the caller asks again for what it brought itself, so it is not to throw it away.
         return ledger_call(found), found.landing == new.landing
+    if new.identities:
+        subject_lock.share(connection)
     _insert(connection, new, key, now)
     call_id = new.call.call_id
     consent_rows.add(connection, call_id, new.call.consent, actor=actor, now=now)
@@ -95,6 +97,8 @@ def _is_outside(row: sa.Row[Any]) -> bool:
 def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> LedgerCall:
     """See `Ledger.enlist`."""
     call_id = new.call.call_id
+    if new.identities:
+        subject_lock.share(connection)
     query = sa.select(calls).where(calls.c.call_id == call_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
