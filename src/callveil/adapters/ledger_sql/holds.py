@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 
 from callveil.adapters.ledger_sql import audit_chain
 from callveil.adapters.ledger_sql.audit_chain import Action
-from callveil.adapters.ledger_sql.call_state import change, find
+from callveil.adapters.ledger_sql.call_state import change
 from callveil.adapters.ledger_sql.database import Database
 from callveil.adapters.ledger_sql.outbox import BATCH, lock_calls
 from callveil.adapters.ledger_sql.retention_columns import refresh
@@ -21,6 +22,9 @@ from callveil.errors import NotFoundError, RefusedError
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.retention import Hold
 from callveil.vocabulary.rights import Identity
+
+_PG_PERSONS = 0x63616C6C686F6C64
+"""Any number that nobody else uses: "callhold"."""
 
 
 class SqlHolds:
@@ -86,7 +90,24 @@ class SqlHolds:
         self._database.write(lambda c: change(c, call_id, store_hold=on))
 
 
-def hold_arriving(connection: sa.Connection, call_id: str, found: Sequence[Identity]) -> None:
+def lock_persons(connection: sa.Connection, *, alone: bool) -> None:
+    """Keep a hold on a person, and a new key, apart from calls of theirs that are just coming in.
+
+    Each would else not see what the other has not committed, and the call would be without the hold. SQLite
+    lets one write at a time anyway.
+
+    Args:
+        connection: In a transaction that has locked nothing yet.
+        alone: For what looks for calls; calls that come in do not keep each other out.
+    """
+    if connection.dialect.name == "postgresql":
+        lock = sa.func.pg_advisory_xact_lock if alone else sa.func.pg_advisory_xact_lock_shared
+        connection.execute(sa.select(lock(_PG_PERSONS)))
+
+
+def hold_arriving(
+    connection: sa.Connection, call_id: str, found: Sequence[Identity], *, actor: str, now: datetime
+) -> None:
     """Put the standing holds on a person on a call of theirs that comes in."""
     query = (
         sa.select(hold_identities.c.hold_id)
@@ -95,10 +116,36 @@ def hold_arriving(connection: sa.Connection, call_id: str, found: Sequence[Ident
         .distinct()
     )
     hold_ids = sorted(connection.scalars(query)) if found else []
-    for hold_id in hold_ids:
-        _link(connection, hold_id, [call_id])
-    if hold_ids:
-        refresh(connection, call_id)
+    new = [hold_id for hold_id in hold_ids if _link(connection, hold_id, [call_id])]
+    if new:
+        refresh(connection, [call_id])
+    for hold_id in new:
+        _note(connection, Action.HOLD_PLACED, hold_id, [call_id], actor=actor, now=now)
+
+
+def hold_rekeyed(connection: sa.Connection, digests: Sequence[str]) -> None:
+    """Put holds on calls whose identifiers were of another generation of the key when either came.
+
+    Args:
+        connection: In a transaction; `lock_persons` keeps others out.
+        digests: As they are now.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for start in range(0, len(digests), BATCH):
+        query = (
+            sa.select(hold_identities.c.hold_id, identities.c.call_id)
+            .join(identities, identities.c.digest == hold_identities.c.digest)
+            .join(holds, holds.c.hold_id == hold_identities.c.hold_id)
+            .where(
+                hold_identities.c.digest.in_(digests[start : start + BATCH]), holds.c.released_at.is_(None)
+            )
+        )
+        for row in connection.execute(query):
+            found[row.hold_id].add(row.call_id)
+    wanted = _lock_present(connection, sorted(set().union(*found.values())))
+    for hold_id in sorted(found):
+        _link(connection, hold_id, [call_id for call_id in wanted if call_id in found[hold_id]])
+    refresh(connection, wanted)
 
 
 def _place(
@@ -111,16 +158,16 @@ def _place(
     now: datetime,
 ) -> Hold:
     digests = sorted({each.digest for each in found})
+    if digests:
+        lock_persons(connection, alone=True)
     persons = set[str]()
     for start in range(0, len(digests), BATCH):
         query = sa.select(identities.c.call_id).where(identities.c.digest.in_(digests[start : start + BATCH]))
         persons.update(connection.scalars(query))
-    wanted = sorted({*call_ids, *persons})
-    for start in range(0, len(wanted), BATCH):
-        lock_calls(connection, wanted[start : start + BATCH])
-    for call_id in sorted(set(call_ids)):
-        if find(connection, call_id).state == CallState.ERASED:
-            raise NotFoundError(f"call {call_id}: is erased")
+    wanted = _lock_present(connection, sorted({*call_ids, *persons}))
+    missing = sorted(set(call_ids).difference(wanted))
+    if missing:
+        raise NotFoundError(f"call {missing[0]}: is not there, or is erased")
     connection.execute(
         sa.insert(holds).values(
             hold_id=hold.hold_id,
@@ -138,8 +185,7 @@ def _place(
         ]
         connection.execute(sa.insert(hold_identities), rows)
     _link(connection, hold.hold_id, wanted)
-    for call_id in wanted:
-        refresh(connection, call_id)
+    refresh(connection, wanted)
     _note(connection, Action.HOLD_PLACED, hold.hold_id, wanted, actor=actor, now=now)
     return _get(connection, hold.hold_id)
 
@@ -159,8 +205,7 @@ def _release(connection: sa.Connection, hold_id: str, reason: str, *, actor: str
         raise RefusedError(f"{hold_id}: has ended already")
     # Nobody is looked for any more.
     connection.execute(sa.delete(hold_identities).where(hold_identities.c.hold_id == hold_id))
-    for call_id in on:
-        refresh(connection, call_id)
+    refresh(connection, on)
     _note(connection, Action.HOLD_RELEASED, hold_id, on, actor=actor, now=now)
     return _get(connection, hold_id)
 
@@ -179,12 +224,33 @@ def _note(
     audit_chain.append(connection, actor=actor, action=action, call_id=call_id, detail=detail, now=now)
 
 
-def _link(connection: sa.Connection, hold_id: str, call_ids: Sequence[str]) -> None:
-    query = sa.select(hold_calls.c.call_id).where(hold_calls.c.hold_id == hold_id)
-    known = set(connection.scalars(query))
-    rows = [{"hold_id": hold_id, "call_id": call_id} for call_id in call_ids if call_id not in known]
-    if rows:
-        connection.execute(sa.insert(hold_calls), rows)
+def _lock_present(connection: sa.Connection, call_ids: Sequence[str]) -> list[str]:
+    """Lock calls in the order of their ids; returns those that are there and not erased."""
+    present: list[str] = []
+    for start in range(0, len(call_ids), BATCH):
+        some = list(call_ids[start : start + BATCH])
+        lock_calls(connection, some)
+        query = sa.select(calls.c.call_id).where(
+            calls.c.call_id.in_(some), calls.c.state != CallState.ERASED.value
+        )
+        present += connection.scalars(query.order_by(calls.c.call_id))
+    return present
+
+
+def _link(connection: sa.Connection, hold_id: str, call_ids: Sequence[str]) -> int:
+    """Put calls under a hold; returns how many were not."""
+    n_new = 0
+    for start in range(0, len(call_ids), BATCH):
+        some = list(call_ids[start : start + BATCH])
+        query = sa.select(hold_calls.c.call_id).where(
+            hold_calls.c.hold_id == hold_id, hold_calls.c.call_id.in_(some)
+        )
+        known = set(connection.scalars(query))
+        rows = [{"hold_id": hold_id, "call_id": call_id} for call_id in some if call_id not in known]
+        if rows:
+            connection.execute(sa.insert(hold_calls), rows)
+        n_new += len(rows)
+    return n_new
 
 
 def _with_counts() -> sa.Select[Any]:

@@ -20,7 +20,7 @@ from callveil.adapters.ledger_sql.call_rows import (
     without_identifiers,
 )
 from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
-from callveil.adapters.ledger_sql.holds import hold_arriving
+from callveil.adapters.ledger_sql.holds import hold_arriving, lock_persons
 from callveil.adapters.ledger_sql.retention_columns import columns_of, end_of
 from callveil.adapters.ledger_sql.tables import calls
 from callveil.errors import RefusedError
@@ -36,6 +36,8 @@ OUTSIDE = "process"
 
 def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> tuple[LedgerCall, bool]:
     """See `Ledger.accept`."""
+    if new.identities:
+        lock_persons(connection, alone=False)
     key = None if new.idempotency_key is None else hashlib.sha256(new.idempotency_key.encode()).hexdigest()
     found = _present(connection, new, key)
     if found is not None:
@@ -45,7 +47,6 @@ def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
     call_id = new.call.call_id
     consent_rows.add(connection, call_id, new.call.consent, actor=actor, now=now)
     subject_index.add(connection, new.call, new.identities)
-    hold_arriving(connection, call_id, new.identities)
     event = outbox.owe(
         connection,
         call_id=call_id,
@@ -60,6 +61,7 @@ def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
     audit_chain.append(
         connection, actor=actor, action=Action.RECEIVED, call_id=call_id, detail=detail, now=now
     )
+    hold_arriving(connection, call_id, new.identities, actor=actor, now=now)
     return read(connection, call_id), True
 
 
@@ -76,8 +78,9 @@ def _present(connection: sa.Connection, new: NewCall, key: str | None) -> sa.Row
         by_key = connection.execute(sa.select(calls).where(calls.c.idempotency_sha256 == key)).one_or_none()
     if by_id is not None and by_key is not None and by_id.call_id != by_key.call_id:
         raise RefusedError("the idempotency key stands for another call")
-    if by_id is not None and by_id.state == CallState.ERASED:
-        raise RefusedError(f"call {by_id.call_id}: was erased; it is not taken in again")
+    for found in (by_id, by_key):
+        if found is not None and found.state == CallState.ERASED:
+            raise RefusedError(f"call {found.call_id}: was erased; it is not taken in again")
     for found, what in ((by_id, "call id"), (by_key, "idempotency key")):
         if found is None or found.landing == new.landing:
             continue
@@ -94,6 +97,8 @@ def _is_outside(row: sa.Row[Any]) -> bool:
 
 def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> LedgerCall:
     """See `Ledger.enlist`."""
+    if new.identities:
+        lock_persons(connection, alone=False)
     call_id = new.call.call_id
     query = sa.select(calls).where(calls.c.call_id == call_id).with_for_update()
     row = connection.execute(query).one_or_none()
@@ -107,11 +112,11 @@ def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
     else:
         _enlist_again(connection, row, new, actor=actor, now=now)
     subject_index.add(connection, new.call, new.identities)
-    hold_arriving(connection, call_id, new.identities)
     detail = {"source": new.source, "content_sha256": new.content_sha256, "n_bytes": new.n_bytes}
     audit_chain.append(
         connection, actor=actor, action=Action.ENLISTED, call_id=call_id, detail=detail, now=now
     )
+    hold_arriving(connection, call_id, new.identities, actor=actor, now=now)
     return read(connection, call_id)
 
 

@@ -147,11 +147,12 @@ class SqlRemovals:
 def _note_event(
     connection: sa.Connection, call_id: str, name: str, at: datetime, *, actor: str, now: datetime
 ) -> None:
-    find(connection, call_id, lock=True)
+    if find(connection, call_id, lock=True).state == CallState.ERASED:
+        raise NotFoundError(f"call {call_id}: is erased")
     where = (call_events.c.call_id == call_id, call_events.c.name == name)
     connection.execute(sa.delete(call_events).where(*where))
     connection.execute(sa.insert(call_events).values(call_id=call_id, name=name, at=at))
-    refresh(connection, call_id)
+    refresh(connection, [call_id])
     audit_chain.append(
         connection, actor=actor, action=Action.EVENT, call_id=call_id, detail={"event": name}, now=now
     )
@@ -190,7 +191,16 @@ def _decide(
     )
     if parts | parts_from_text(row.gone) >= _EVERYTHING:
         # The lease goes too: a worker that has the call finds that it has lost it.
-        enter(connection, row, CallState.ERASED, now=now, reason=new["reason"], fence=row.fence + 1)
+        # A live call arrives no more: nobody is to look for its receiver.
+        enter(
+            connection,
+            row,
+            CallState.ERASED,
+            now=now,
+            reason=new["reason"],
+            fence=row.fence + 1,
+            arrived_at=row.arrived_at or now,
+        )
     detail: audit_chain.Detail = {
         "removal": removal_id,
         "why": new["why"],
@@ -219,10 +229,11 @@ def _finish(
     if found.done_at is not None:
         return found
     numbers = _larger(found.evidence, evidence)
-    if row.state == CallState.ERASED:
+    gone = parts_from_text(row.gone) | found.parts
+    # The end of an older removal of some parts says nothing of the others, which may all be there yet.
+    if row.state == CallState.ERASED and gone >= _EVERYTHING:
         numbers["rows"] = _forget(connection, row, now)
     else:
-        gone = parts_from_text(row.gone) | found.parts
         landing = None if KeptPart.ORIGINAL in found.parts else row.landing
         change(connection, call_id, gone=parts_to_text(gone), landing=landing, updated_at=now)
     _change(connection, removal_id, evidence=dump(numbers), done_at=now, landing=None)

@@ -21,6 +21,7 @@ from callveil.adapters.ledger_sql.rights_tables import request_identities, reque
 from callveil.adapters.ledger_sql.subject_index import identity_of
 from callveil.adapters.ledger_sql.tables import calls
 from callveil.errors import NotFoundError
+from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.rights import ItemState, Request, RequestItem, RequestKind, RequestState
 
 _CLOSED = (RequestState.DONE, RequestState.REFUSED)
@@ -187,8 +188,7 @@ def _open(
         connection.execute(sa.insert(request_identities), persons)
     if items:
         connection.execute(sa.insert(request_items), [_values(item) for item in items])
-    for call_id in on:
-        refresh(connection, call_id)
+    refresh(connection, on)
     detail: audit_chain.Detail = {"request": request_id, "kind": request.kind.value, "calls": len(on)}
     _note(connection, Action.REQUEST_OPENED, None, detail, actor=actor, now=now)
     return _get(connection, request_id)
@@ -212,8 +212,7 @@ def _change(
         connection.execute(sa.update(requests).where(requests.c.request_id == request_id).values(**values))
     if forget_identities:
         connection.execute(sa.delete(request_identities).where(request_identities.c.request_id == request_id))
-    for call_id in on:
-        refresh(connection, call_id)
+    refresh(connection, on)
     detail: audit_chain.Detail = {
         "request": request_id,
         "state": values.get("state"),
@@ -235,7 +234,7 @@ def _settle_item(connection: sa.Connection, item: RequestItem, *, actor: str, no
     )
     if not changed.rowcount:
         raise NotFoundError("the request has no such call")
-    refresh(connection, item.call_id)
+    refresh(connection, [item.call_id])
     detail: audit_chain.Detail = {"request": item.request_id, "state": item.state.value}
     _note(connection, Action.REQUEST_ITEM, item.call_id, detail, actor=actor, now=now)
 
@@ -244,10 +243,10 @@ def _restrict(
     connection: sa.Connection, call_id: str, reason: str | None, *, actor: str, now: datetime
 ) -> None:
     row = find(connection, call_id, lock=True)
-    if row.restricted == reason:
-        return
+    if row.restricted == reason or row.state == CallState.ERASED:
+        return  # of an erased call there is nothing left that could be used
     change(connection, call_id, restricted=reason)
-    refresh(connection, call_id)
+    refresh(connection, [call_id])
     action = Action.UNRESTRICTED if reason is None else Action.RESTRICTED
     _note(connection, action, call_id, {}, actor=actor, now=now)
 

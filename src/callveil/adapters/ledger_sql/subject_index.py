@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from callveil.adapters.ledger_sql.database import Database
+from callveil.adapters.ledger_sql.holds import hold_rekeyed, lock_persons
 from callveil.adapters.ledger_sql.outbox import BATCH
 from callveil.adapters.ledger_sql.rights_tables import hold_identities, identities, request_identities
 from callveil.vocabulary.call import Call
@@ -95,7 +96,9 @@ def _order(found: Sighting) -> tuple[str, int, str, str]:
 
 
 def _rekey(connection: sa.Connection, generation: int, step: Callable[[str], str], limit: int) -> int:
+    lock_persons(connection, alone=True)
     n_done = 0
+    digests: list[str] = []
     for table in _WITH_DIGESTS:
         query = sa.select(table.c.number, table.c.digest).where(table.c.generation == generation)
         rows = connection.execute(
@@ -109,7 +112,9 @@ def _rekey(connection: sa.Connection, generation: int, step: Callable[[str], str
                 .values(digest=sa.bindparam("d"), generation=sa.bindparam("g")),
                 new,
             )
+        digests += [str(each["d"]) for each in new]
         n_done += len(new)
         if n_done >= limit:
             break
+    hold_rekeyed(connection, sorted(set(digests)))
     return n_done
