@@ -157,7 +157,7 @@ def reconcile(
         f" of finished calls shredded, {found.orphans} recordings of no call shredded"
     )
     console.print(
-        f"{found.removals} deletions finished, {found.requests} requests carried on, {found.holds} legal holds"
-        f" mended, {found.receipts} receipts of recipients came, {found.late} are late, {found.failed} things"
+        f"{found.removals} deletions finished, {found.requests} requests carried on,"
+        f" {found.holds} legal holds mended, {found.receipts} receipts of recipients came, {found.late} are late, {found.failed} things"
         " failed and are tried again"
     )

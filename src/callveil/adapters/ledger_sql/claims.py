@@ -105,7 +105,7 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
     if (row.fence, row.lease_owner) != (held.fence, held.owner):
         raise LeaseLostError("another worker has the call now")
     came_from = CallState(row.state)
-    if result.state not in TRANSITIONS[came_from]:
+    if result.state not in TRANSITIONS[came_from] or result.state is CallState.ERASED:
         raise ValueError(f"a call that is {came_from} cannot become {result.state}")
     if result.state is CallState.HELD and result.hold_until is None:
         raise ValueError("a call is not held without end: hold_until is missing")

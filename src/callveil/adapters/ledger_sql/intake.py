@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from callveil.adapters.ledger_sql import audit_chain, consent_rows, outbox, subject_index
+from callveil.adapters.ledger_sql import audit_chain, consent_rows, outbox, subject_index, subject_lock
 from callveil.adapters.ledger_sql.audit_chain import Action
 from callveil.adapters.ledger_sql.call_rows import (
     call_from_json,
@@ -20,7 +20,7 @@ from callveil.adapters.ledger_sql.call_rows import (
     without_identifiers,
 )
 from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
-from callveil.adapters.ledger_sql.holds import hold_arriving, lock_persons
+from callveil.adapters.ledger_sql.holds import hold_arriving
 from callveil.adapters.ledger_sql.retention_columns import columns_of, end_of
 from callveil.adapters.ledger_sql.tables import OUTSIDE, calls
 from callveil.errors import RefusedError
@@ -33,13 +33,13 @@ _DECIDED_ANEW = frozenset(CallState) - {CallState.PROCESSING, CallState.DISCARDE
 
 def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> tuple[LedgerCall, bool]:
     """See `Ledger.accept`."""
-    if new.identities:
-        lock_persons(connection, alone=False)
     key = None if new.idempotency_key is None else hashlib.sha256(new.idempotency_key.encode()).hexdigest()
     found = _present(connection, new, key)
     if found is not None:
         # The same landing: the caller asks again for what it brought itself, so it is not to throw it away.
         return ledger_call(found), found.landing == new.landing
+    if new.identities:
+        subject_lock.share(connection)
     _insert(connection, new, key, now)
     call_id = new.call.call_id
     consent_rows.add(connection, call_id, new.call.consent, actor=actor, now=now)
@@ -96,20 +96,20 @@ def _is_outside(row: sa.Row[Any]) -> bool:
 
 def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> LedgerCall:
     """See `Ledger.enlist`."""
-    if new.identities:
-        lock_persons(connection, alone=False)
     call_id = new.call.call_id
+    if new.identities:
+        subject_lock.share(connection)
     query = sa.select(calls).where(calls.c.call_id == call_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
         _insert(connection, new, None, now)
-        consent_rows.add(connection, call_id, new.call.consent, actor=actor, now=now)
+        consent_rows.add(connection, call_id, new.call.consent, actor=OUTSIDE, now=now)
     elif row.state == CallState.ERASED:
         raise RefusedError(f"call {call_id}: was erased; it is not taken in again")
     elif row.landing is not None or not _is_outside(row):
         raise RefusedError(f"call {call_id}: the service has this call")
     else:
-        _enlist_again(connection, row, new, actor=actor, now=now)
+        _enlist_again(connection, row, new, now=now)
     subject_index.replace(connection, new.call, new.identities)
     detail = {"source": new.source, "content_sha256": new.content_sha256, "n_bytes": new.n_bytes}
     audit_chain.append(
@@ -119,20 +119,13 @@ def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
     return read(connection, call_id)
 
 
-def _enlist_again(
-    connection: sa.Connection, row: sa.Row[Any], new: NewCall, *, actor: str, now: datetime
-) -> None:
-    """Metadata becomes the new one's; answers that came in since stay in force after those of the metadata."""
-    told = set(new.call.consent)
-    known = [record for _, _, record in consent_rows.history(connection, row.call_id)]
-    consent_rows.add(
-        connection,
-        row.call_id,
-        [each for each in new.call.consent if each not in known],
-        actor=actor,
-        now=now,
-    )
-    later = [record for record in known if record not in told]
+def _enlist_again(connection: sa.Connection, row: sa.Row[Any], new: NewCall, *, now: datetime) -> None:
+    """Metadata becomes the new one's; answers that somebody brought since stay in force, whatever it says."""
+    history = consent_rows.history(connection, row.call_id)
+    told = [record for _, who, record in history if who == OUTSIDE]
+    later = [record for _, who, record in history if who != OUTSIDE]
+    unheard = [record for record in new.call.consent if record not in told]
+    consent_rows.add(connection, row.call_id, unheard, actor=OUTSIDE, now=now)
     call = replace(new.call, consent=fold_answers(new.call.consent, later))
     change(
         connection,

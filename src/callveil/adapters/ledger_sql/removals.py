@@ -169,7 +169,7 @@ class SqlRemovals:
             row = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
             connection.close()
-        return row[0] == 0
+        return bool(row[0] == 0)
 
 
 def _note_event(
@@ -180,7 +180,7 @@ def _note_event(
     where = (call_events.c.call_id == call_id, call_events.c.name == name)
     connection.execute(sa.delete(call_events).where(*where))
     connection.execute(sa.insert(call_events).values(call_id=call_id, name=name, at=at))
-    refresh(connection, [call_id])
+    refresh(connection, call_id)
     audit_chain.append(
         connection, actor=actor, action=Action.EVENT, call_id=call_id, detail={"event": name}, now=now
     )
@@ -264,7 +264,7 @@ def _finish(
     else:
         landing = None if KeptPart.ORIGINAL in found.parts else row.landing
         change(connection, call_id, gone=parts_to_text(gone), landing=landing, updated_at=now)
-    _change(connection, removal_id, evidence=dump(numbers), done_at=now, landing=None)
+    _change(connection, removal_id, evidence=dump(numbers), done_at=now)
     detail: audit_chain.Detail = {"removal": removal_id, "parts": parts_to_text(found.parts), **numbers}
     audit_chain.append(
         connection, actor=actor, action=Action.REMOVED, call_id=call_id, detail=detail, now=now

@@ -96,14 +96,15 @@ class SqlRequests:
         forget_identities: bool = False,
     ) -> Request:
         """See `Requests.change`."""
-        given = {
+        given: dict[str, Any] = {
             "state": None if state is None else state.value,
             "due_at": due_at,
             "extension_reason": extension_reason,
             "note": note,
-            "closed_at": now if state in _CLOSED else None,
         }
         values = {name: value for name, value in given.items() if value is not None}
+        if state is not None:
+            values["closed_at"] = now if state in _CLOSED else None
         return self._database.write(
             lambda c: _change(c, request_id, values, forget_identities, actor=actor, now=now)
         )
@@ -188,7 +189,7 @@ def _open(
         connection.execute(sa.insert(request_identities), persons)
     if items:
         connection.execute(sa.insert(request_items), [_values(item) for item in items])
-    refresh(connection, on)
+    refresh(connection, *on)
     detail: audit_chain.Detail = {"request": request_id, "kind": request.kind.value, "calls": len(on)}
     _note(connection, Action.REQUEST_OPENED, None, detail, actor=actor, now=now)
     return _get(connection, request_id)
@@ -212,7 +213,7 @@ def _change(
         connection.execute(sa.update(requests).where(requests.c.request_id == request_id).values(**values))
     if forget_identities:
         connection.execute(sa.delete(request_identities).where(request_identities.c.request_id == request_id))
-    refresh(connection, on)
+    refresh(connection, *on)
     detail: audit_chain.Detail = {
         "request": request_id,
         "state": values.get("state"),
@@ -234,7 +235,7 @@ def _settle_item(connection: sa.Connection, item: RequestItem, *, actor: str, no
     )
     if not changed.rowcount:
         raise NotFoundError("the request has no such call")
-    refresh(connection, [item.call_id])
+    refresh(connection, item.call_id)
     detail: audit_chain.Detail = {"request": item.request_id, "state": item.state.value}
     _note(connection, Action.REQUEST_ITEM, item.call_id, detail, actor=actor, now=now)
 
@@ -246,7 +247,7 @@ def _restrict(
     if row.restricted == reason or row.state == CallState.ERASED:
         return  # of an erased call there is nothing left that could be used
     change(connection, call_id, restricted=reason)
-    refresh(connection, [call_id])
+    refresh(connection, call_id)
     action = Action.UNRESTRICTED if reason is None else Action.RESTRICTED
     _note(connection, action, call_id, {}, actor=actor, now=now)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -95,25 +95,35 @@ def parts_from_text(text: str) -> frozenset[KeptPart]:
     return frozenset(KeptPart(name) for name in text.split("+") if name)
 
 
-def refresh(connection: sa.Connection, call_ids: Sequence[str]) -> None:
-    """Count the holds of locked calls anew, and tell whether they are singled out."""
-    held = (
-        sa.select(sa.func.count())
-        .select_from(hold_calls.join(holds))
-        .where(hold_calls.c.call_id == calls.c.call_id, holds.c.released_at.is_(None))
-        .scalar_subquery()
+def refresh(connection: sa.Connection, *call_ids: str) -> None:
+    """Count the holds of calls anew, and tell whether they are singled out.
+
+    Args:
+        connection: In a transaction that has locked the calls.
+        call_ids: Of the calls.
+    """
+    c = calls.c
+    on = hold_calls.join(holds)
+    standing = (hold_calls.c.call_id == c.call_id, holds.c.released_at.is_(None))
+    n_holds = sa.select(sa.func.count()).select_from(on).where(*standing).correlate(calls).scalar_subquery()
+    held = sa.select(1).select_from(on).where(*standing).correlate(calls).exists()
+    asked = (
+        sa.select(1)
+        .select_from(request_items.join(requests))
+        .where(
+            request_items.c.call_id == c.call_id,
+            request_items.c.state != ItemState.DONE.value,
+            requests.c.state.in_(OPEN),
+            requests.c.kind.in_(DECIDING),
+        )
+        .correlate(calls)
+        .exists()
     )
-    asked = sa.exists().where(
-        request_items.c.call_id == calls.c.call_id,
-        request_items.c.state != ItemState.DONE.value,
-        request_items.c.request_id == requests.c.request_id,
-        requests.c.state.in_(OPEN),
-        requests.c.kind.in_(DECIDING),
-    )
-    noted = sa.exists().where(call_events.c.call_id == calls.c.call_id)
-    singled_out = sa.or_(held > 0, asked, noted, calls.c.restricted.is_not(None))
+    noted = sa.select(1).where(call_events.c.call_id == c.call_id).correlate(calls).exists()
+    singled_out = sa.or_(held, asked, noted, c.restricted.is_not(None))
     for start in range(0, len(call_ids), BATCH):
-        some = list(call_ids[start : start + BATCH])
         connection.execute(
-            sa.update(calls).where(calls.c.call_id.in_(some)).values(n_holds=held, singled_out=singled_out)
+            sa.update(calls)
+            .where(c.call_id.in_(call_ids[start : start + BATCH]))
+            .values(n_holds=n_holds, singled_out=singled_out)
         )
