@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from callveil.adapters.ledger_sql import audit_chain
 from callveil.adapters.ledger_sql.audit_chain import SETTLED, Action
 from callveil.adapters.ledger_sql.call_rows import call_from_json, dump
-from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
+from callveil.adapters.ledger_sql.call_state import change, enter, find, is_outside, owe_again, read
 from callveil.adapters.ledger_sql.outbox import lease_end
 from callveil.adapters.ledger_sql.retention_columns import end_of
 from callveil.adapters.ledger_sql.tables import attempts, calls
@@ -80,7 +80,7 @@ def _is_free(row: sa.Row[Any], now: datetime) -> bool:
         return False
     if row.not_before is not None and row.not_before > now:
         return False
-    return CallState(row.state) in _ENTERED
+    return CallState(row.state) in _ENTERED and not is_outside(row)
 
 
 def renew(connection: sa.Connection, held: Claim, *, lease_s: float, now: datetime) -> Claim | None:
@@ -105,7 +105,7 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
     if (row.fence, row.lease_owner) != (held.fence, held.owner):
         raise LeaseLostError("another worker has the call now")
     came_from = CallState(row.state)
-    if result.state not in TRANSITIONS[came_from]:
+    if result.state not in TRANSITIONS[came_from] or result.state is CallState.ERASED:
         raise ValueError(f"a call that is {came_from} cannot become {result.state}")
     if result.state is CallState.HELD and result.hold_until is None:
         raise ValueError("a call is not held without end: hold_until is missing")

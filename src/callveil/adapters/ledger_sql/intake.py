@@ -19,7 +19,7 @@ from callveil.adapters.ledger_sql.call_rows import (
     ledger_call,
     without_identifiers,
 )
-from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
+from callveil.adapters.ledger_sql.call_state import OUTSIDE, change, enter, find, is_outside, owe_again, read
 from callveil.adapters.ledger_sql.holds import hold_arriving
 from callveil.adapters.ledger_sql.retention_columns import columns_of, end_of
 from callveil.adapters.ledger_sql.tables import calls
@@ -29,9 +29,6 @@ from callveil.vocabulary.consent import ConsentRecord
 from callveil.vocabulary.ledger import CallState, LedgerCall, NewCall, Settlement
 
 _DECIDED_ANEW = frozenset(CallState) - {CallState.PROCESSING, CallState.DISCARDED, CallState.ERASED}
-
-OUTSIDE = "process"
-"""Source of calls that are processed outside of the service: no worker decides about them."""
 
 
 def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> tuple[LedgerCall, bool]:
@@ -88,10 +85,6 @@ def _present(connection: sa.Connection, new: NewCall, key: str | None) -> sa.Row
     return by_id if by_id is not None else by_key
 
 
-def _is_outside(row: sa.Row[Any]) -> bool:
-    return bool(row.source == OUTSIDE)
-
-
 def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> LedgerCall:
     """See `Ledger.enlist`."""
     call_id = new.call.call_id
@@ -102,10 +95,11 @@ def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
         consent_rows.add(connection, call_id, new.call.consent, actor=OUTSIDE, now=now)
     elif row.state == CallState.ERASED:
         raise RefusedError(f"call {call_id}: was erased; it is not taken in again")
-    elif row.landing is not None or not _is_outside(row):
+    elif row.landing is not None or not is_outside(row):
         raise RefusedError(f"call {call_id}: the service has this call")
     else:
         _enlist_again(connection, row, new, now=now)
+        subject_index.remove(connection, call_id)
     subject_index.add(connection, new.call, new.identities)
     hold_arriving(connection, call_id, new.identities)
     detail = {"source": new.source, "content_sha256": new.content_sha256, "n_bytes": new.n_bytes}
@@ -270,7 +264,7 @@ def record_consent(
         "consent_version": version,
         **columns_of(connection, replace(call, consent=standing), row.duration_s),
     }
-    if row.state in _DECIDED_ANEW and not _is_outside(row):
+    if row.state in _DECIDED_ANEW and not is_outside(row):
         # A worker that decides at this moment keeps its claim; what it settles is decided anew.
         lease = {"lease_owner": row.lease_owner, "lease_until": row.lease_until}
         enter(connection, row, CallState.RECEIVED, now=now, **answers, **lease)

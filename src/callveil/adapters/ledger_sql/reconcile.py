@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from callveil.adapters.ledger_sql import audit_chain
 from callveil.adapters.ledger_sql.audit_chain import Action
 from callveil.adapters.ledger_sql.call_rows import ledger_call
-from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again
+from callveil.adapters.ledger_sql.call_state import OUTSIDE, change, enter, find, owe_again
 from callveil.adapters.ledger_sql.outbox import BATCH
 from callveil.adapters.ledger_sql.tables import (
     HAS_SENT,
@@ -36,7 +36,7 @@ def overdue(*, grace_s: float, now: datetime) -> dict[Action, sa.Select[Any]]:
     is_due = sa.or_(c.not_before.is_(None), c.not_before <= now)
     latest = now - timedelta(seconds=grace_s)
     lost: dict[Action, tuple[sa.Column[Any], list[Any]]] = {
-        Action.HOLD_ENDED: (c.hold_until, [IS_HELD, c.hold_until <= now]),
+        Action.HOLD_ENDED: (c.hold_until, [IS_HELD, c.hold_until <= now, c.source != OUTSIDE]),
         Action.LEASE_ENDED: (c.lease_until, [IS_PROCESSING, c.lease_until <= now]),
         Action.REEMITTED: (c.sent_at, [HAS_SENT, c.sent_at < latest, is_idle, is_due]),
     }

@@ -61,6 +61,11 @@ class SqlSubjectIndex:
         return self._database.write(lambda c: _rekey(c, generation, step, limit))
 
 
+def remove(connection: sa.Connection, call_id: str) -> None:
+    """Take the identifiers of a call's parties out."""
+    connection.execute(sa.delete(identities).where(identities.c.call_id == call_id))
+
+
 def add(connection: sa.Connection, call: Call, found: Iterable[Identity]) -> None:
     """Enter the identifiers of a call's parties; those that are there already are passed over."""
     query = sa.select(identities.c.party, identities.c.kind, identities.c.digest)
