@@ -29,6 +29,7 @@ from callveil.cli import (
     recipient,
     report,
     request,
+    retention,
     service,
     show,
     store,
@@ -82,6 +83,7 @@ app.add_typer(subject_key.app, name="subject-key")
 app.add_typer(original.app, name="original")
 subject.app.command("export")(subject_export.export)
 app.add_typer(subject.app, name="subject")
+app.add_typer(retention.app, name="retention")
 subject.app.command("erase")(subject_erase.erase)
 subject.app.command("restrict")(subject_erase.restrict_calls)
 subject.app.command("unrestrict")(subject_erase.unrestrict)

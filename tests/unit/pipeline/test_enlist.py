@@ -71,7 +71,7 @@ def test_a_call_is_there_before_the_work_and_its_end_afterwards(desk):
         parties=(party.__class__(role=party.role, identifiers=known),),
     )
 
-    def work(check):
+    def work(_, check):
         assert desk.ledger.state is CallState.RECEIVED
         check()
         return PUBLISHED
@@ -92,13 +92,13 @@ def test_a_call_is_there_before_the_work_and_its_end_afterwards(desk):
     ],
 )
 def test_every_end_is_recorded(desk, state, expected):
-    run(desk, lambda _: Outcome(call_id="c-1", state=state))
+    run(desk, lambda *_: Outcome(call_id="c-1", state=state))
     assert desk.ledger.state is expected
 
 
 def test_what_is_known_already_is_not_recorded_again(desk):
-    run(desk, lambda _: PUBLISHED)
-    run(desk, lambda _: Outcome(call_id="c-1", state=State.SKIPPED, prefix=PREFIX))
+    run(desk, lambda *_: PUBLISHED)
+    run(desk, lambda *_: Outcome(call_id="c-1", state=State.SKIPPED, prefix=PREFIX))
     assert desk.ledger.n_recorded == 1
 
 
@@ -108,7 +108,7 @@ def test_a_recording_that_stands_stays_published(desk, before, state):
     desk.ledger.state, desk.ledger.prefix = before, PREFIX if before is CallState.PUBLISHED else None
     desk.stands = True
 
-    def work(_):
+    def work(*_):
         if state is None:
             raise EngineError("transcriber: failed")
         return Outcome(call_id="c-1", state=state)
@@ -130,7 +130,7 @@ def test_a_recording_that_stands_stays_published(desk, before, state):
     ],
 )
 def test_a_failure_is_recorded_without_what_a_library_says(desk, error, code, reason):
-    def work(_):
+    def work(*_):
         raise error
 
     with pytest.raises(type(error)):
@@ -142,7 +142,7 @@ def test_a_failure_that_cannot_be_recorded_is_still_the_one_that_is_told(desk, m
     def fails(*_, **__):
         raise LedgerError("ledger: unreachable")
 
-    def work(_):
+    def work(*_):
         raise StoreError("the store is away")
 
     monkeypatch.setattr(desk.ledger, "record", fails)
@@ -151,25 +151,25 @@ def test_a_failure_that_cannot_be_recorded_is_still_the_one_that_is_told(desk, m
 
 
 def test_an_interrupted_call_stays_as_it_is_and_goes_on_with_the_next_run(desk):
-    def work(_):
+    def work(*_):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run(desk, work)
     assert (desk.ledger.state, desk.ledger.n_recorded) == (CallState.RECEIVED, 0)
-    run(desk, lambda _: PUBLISHED)
+    run(desk, lambda *_: PUBLISHED)
     assert desk.ledger.state is CallState.PUBLISHED
 
 
 def test_an_erased_call_is_refused_and_what_a_killed_run_left_is_deleted(desk):
     desk.ledger.state = CallState.ERASED
     with pytest.raises(RefusedError, match="erased"):
-        run(desk, lambda _: pytest.fail("was worked on"))
+        run(desk, lambda *_: pytest.fail("was worked on"))
     assert desk.deleted == [PREFIX]
 
 
 def test_a_call_erased_meanwhile_is_not_published(desk):
-    def work(check):
+    def work(_, check):
         desk.ledger.state = CallState.ERASED
         check()
         pytest.fail("was published")
@@ -180,7 +180,7 @@ def test_a_call_erased_meanwhile_is_not_published(desk):
 
 
 def test_a_call_erased_while_it_is_published_is_deleted_again(desk):
-    def work(_):
+    def work(*_):
         desk.ledger.state = CallState.ERASED
         return PUBLISHED
 
@@ -196,7 +196,7 @@ def test_a_call_of_the_service_is_refused_and_left_alone(desk, monkeypatch):
     desk.ledger.state = CallState.KEPT
     monkeypatch.setattr(desk.ledger, "enlist", refuses)
     with pytest.raises(RefusedError, match="service"):
-        run(desk, lambda _: pytest.fail("was worked on"))
+        run(desk, lambda *_: pytest.fail("was worked on"))
     assert desk.deleted == []
 
 
@@ -206,4 +206,4 @@ def test_a_ledger_that_fails_stops_the_call_before_anything_is_done(desk, monkey
 
     monkeypatch.setattr(desk.ledger, "enlist", fails)
     with pytest.raises(LedgerError):
-        run(desk, lambda _: pytest.fail("was worked on"))
+        run(desk, lambda *_: pytest.fail("was worked on"))

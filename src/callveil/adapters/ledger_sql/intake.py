@@ -99,13 +99,13 @@ def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
     row = connection.execute(query).one_or_none()
     if row is None:
         _insert(connection, new, None, now)
-        consent_rows.add(connection, call_id, new.call.consent, actor=actor, now=now)
+        consent_rows.add(connection, call_id, new.call.consent, actor=OUTSIDE, now=now)
     elif row.state == CallState.ERASED:
         raise RefusedError(f"call {call_id}: was erased; it is not taken in again")
     elif row.landing is not None or not _is_outside(row):
         raise RefusedError(f"call {call_id}: the service has this call")
     else:
-        _enlist_again(connection, row, new, actor=actor, now=now)
+        _enlist_again(connection, row, new, now=now)
     subject_index.add(connection, new.call, new.identities)
     hold_arriving(connection, call_id, new.identities)
     detail = {"source": new.source, "content_sha256": new.content_sha256, "n_bytes": new.n_bytes}
@@ -115,20 +115,13 @@ def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
     return read(connection, call_id)
 
 
-def _enlist_again(
-    connection: sa.Connection, row: sa.Row[Any], new: NewCall, *, actor: str, now: datetime
-) -> None:
-    """Metadata becomes the new one's; answers that came in since stay in force after those of the metadata."""
-    told = set(new.call.consent)
-    known = [record for _, _, record in consent_rows.history(connection, row.call_id)]
-    consent_rows.add(
-        connection,
-        row.call_id,
-        [each for each in new.call.consent if each not in known],
-        actor=actor,
-        now=now,
-    )
-    later = [record for record in known if record not in told]
+def _enlist_again(connection: sa.Connection, row: sa.Row[Any], new: NewCall, *, now: datetime) -> None:
+    """Metadata becomes the new one's; answers that somebody brought since stay in force, whatever it says."""
+    history = consent_rows.history(connection, row.call_id)
+    told = [record for _, who, record in history if who == OUTSIDE]
+    later = [record for _, who, record in history if who != OUTSIDE]
+    unheard = [record for record in new.call.consent if record not in told]
+    consent_rows.add(connection, row.call_id, unheard, actor=OUTSIDE, now=now)
     call = replace(new.call, consent=fold_answers(new.call.consent, later))
     change(
         connection,
