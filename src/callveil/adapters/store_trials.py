@@ -113,6 +113,8 @@ class _StoreTrials:
         return None if tags == expected else "the tags are not those that were set"
 
     def refuse(self) -> str | None:
+        if not self._store.count_versions(_CALL):
+            return "there is no call to try it with"
         return must_refuse(lambda: self._store.delete_call(_CALL), "the call was deleted before its date")
 
     def move(self) -> str | None:

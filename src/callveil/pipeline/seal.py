@@ -117,7 +117,7 @@ def delete_expired(originals: Originals, now: datetime, *, is_held: Callable[[st
     Args:
         originals: Where they lie.
         now: Aware UTC.
-        is_held: Whether a legal hold is on a call; its original stays.
+        is_held: Whether a legal hold, a restriction or a longer policy keeps the original of a call.
 
     Raises:
         StoreError: The store failed; those before are deleted.

@@ -123,6 +123,19 @@ def look(swept: SweptCall, office: Office, at: datetime) -> Decision:
     return decide_swept(swept, office.policies, at)
 
 
+def original_may_go(call_id: str, office: Office, at: datetime) -> bool:
+    """Whether the sealed original of a call whose date has passed may be deleted, as all that stands says.
+
+    Raises:
+        LedgerError: The ledger failed.
+    """
+    try:
+        decision = look(office.books.removals.swept(call_id), office, at)
+    except NotFoundError:
+        return True  # it is nobody's
+    return all(part.fate is Fate.DELETE for part in decision.parts if part.part is KeptPart.ORIGINAL)
+
+
 def _calls(office: Office) -> Iterator[SweptCall]:
     after = None
     while page := office.books.removals.calls(after=after, limit=_PAGE):

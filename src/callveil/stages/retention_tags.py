@@ -36,6 +36,7 @@ def retention_tags(
         "callveil-consent": decision.rule,
         **policy_tags(retention),
         "callveil-hold": "no",
+        "callveil-restricted": "no",
         "callveil-jurisdiction": "+".join(places)[:256] or "unknown",
         "callveil-profile": profile,
     }

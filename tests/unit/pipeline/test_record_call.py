@@ -111,6 +111,7 @@ def test_a_granted_call_is_published_whole(kit):
         "callveil-retention": "standard",
         "callveil-expires": "2027-11-23",
         "callveil-hold": "no",
+        "callveil-restricted": "no",
         "callveil-jurisdiction": "GB",
         "callveil-profile": "default",
     }

@@ -13,8 +13,8 @@ from callveil.config import Profile
 from callveil.errors import NotFoundError, RefusedError, StoreError
 from callveil.kit import Office, Originals
 from callveil.pipeline import sweep as module
-from callveil.pipeline.seal import seal_original
-from callveil.pipeline.sweep import apply_policies, sweep
+from callveil.pipeline.seal import delete_expired, seal_original
+from callveil.pipeline.sweep import apply_policies, original_may_go, sweep
 from callveil.retention.policy import decide
 from callveil.retention.traits import call_facts
 from callveil.stages.retention_tags import NEVER, call_prefix, locked_until, policy_tags
@@ -371,3 +371,21 @@ def test_an_event_starts_the_clock_of_a_call(office):
     apply_policies(office, actor="cli:ada", dry_run=False)
     assert office.store.tags(prefix + Part.AUDIO.value)["callveil-expires"] == "2026-11-29"
     assert swept(office, 6.5).whole == 1
+
+
+def test_an_original_on_hold_or_restricted_outlives_its_date(office):
+    for number in range(3):
+        publish(office, f"c-{number}")
+    hold(office, "c-0")
+    office.books.requests.restrict("c-1", "asked for", actor="cli:ada", now=office.clock.now())
+    now = END + timedelta(days=31)
+
+    def is_held(call_id: str) -> bool:
+        return not original_may_go(call_id, office, now)
+
+    assert delete_expired(office.originals, now, is_held=is_held) == ("c-2",)
+    assert list(office.originals.store.call_ids()) == ["c-0", "c-1"]
+
+
+def test_an_original_of_no_call_may_go(office):
+    assert original_may_go("nobody", office, END)
