@@ -293,7 +293,9 @@ def _retention(result: Mapping[str, Any]) -> str:
         for row in found["sizes"]
         for job in ("simulate", "sweep")
     ]
-    main = table(("calls", "wall time", "of it computing", "calls per s", "memory once loaded", "peak memory"), rows)
+    main = table(
+        ("calls", "wall time", "of it computing", "calls per s", "memory once loaded", "peak memory"), rows
+    )
     aim, largest = found["aim_simulate_s"], found["sizes"][-1]
     is_met = largest["simulate"]["seconds"] <= aim
     return f"{main}\n\nAim: {largest['calls']:,} calls are simulated within {aim:.0f} s: {met(is_met)}."
