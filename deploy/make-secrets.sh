@@ -22,6 +22,7 @@ new() { # NAME COMMAND...   a file with what the command prints
 }
 ledger_url() { echo "postgresql+psycopg://callveil:$(cat "$folder/postgres_password")@postgres:5432/callveil"; }
 ingest_keys() { printf '{"key_id": "key-%s", "secret": "%s"}\n' "$(openssl rand -hex 4)" "$(openssl rand -hex 32)"; }
+subject_keys() { printf '{"keys": ["%s"]}\n' "$(openssl rand -base64 32)"; }
 s3_identities() {
   printf '{"identities": [{"name": "callveil", "credentials": [{"accessKey": "%s", "secretKey": "%s"}],' \
     "$(cat "$folder/s3_access_key")" "$(cat "$folder/s3_secret_key")"
@@ -29,6 +30,7 @@ s3_identities() {
 }
 
 new landing_key openssl rand -base64 32          # raw audio waits under it
+new subject_keys subject_keys                    # persons are found with them
 new signing_key openssl genpkey -algorithm ed25519 # signs the certificates
 new ingest_keys ingest_keys                      # signs what is pushed
 new postgres_password openssl rand -hex 24

@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+LIFECYCLE_DAY_S = 5
+"""A day for lifecycle rules of our own S3 server."""
+
 _SCRIPTS = Path(__file__).parents[1] / "deploy" / "test-s3"
 _PROGRAMS = (
     "ceph",
@@ -48,13 +51,14 @@ def signing_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Server:
-    """Where the S3 server is, and its keys."""
+    """Where the S3 server is, and its keys; `folder` is there for a server of our own."""
 
     endpoint: str
     access_key: str
     secret_key: str
     secure: bool
     region: str | None
+    folder: Path | None = None
 
     def client(self) -> Any:
         minio = pytest.importorskip("minio")
@@ -93,7 +97,7 @@ def s3_server() -> Iterator[S3Server]:
     try:
         started = subprocess.run(
             [str(_SCRIPTS / "up.sh"), str(folder), str(port)],
-            env={**os.environ, "MON_PORT": str(mon_port)},
+            env={**os.environ, "MON_PORT": str(mon_port), "LIFECYCLE_DAY_S": str(LIFECYCLE_DAY_S)},
             capture_output=True,
             text=True,
             timeout=240,
@@ -106,6 +110,7 @@ def s3_server() -> Iterator[S3Server]:
             secret_key="devsecret123",
             secure=False,
             region=None,
+            folder=folder,
         )
     finally:
         subprocess.run([str(_SCRIPTS / "down.sh"), str(folder)], check=False, timeout=60)

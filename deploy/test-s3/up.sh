@@ -6,7 +6,8 @@
 # long (unix sockets). What is stored is gone after down.sh.
 #
 # Debian: apt-get install --no-install-recommends ceph-mon ceph-osd ceph-common radosgw uuid-runtime curl
-# Environment: S3_ACCESS_KEY, S3_SECRET_KEY (devaccess, devsecret123); MEMORY_GIB (1): room for objects.
+# Environment: S3_ACCESS_KEY, S3_SECRET_KEY (devaccess, devsecret123); MEMORY_GIB (1): room for objects;
+# LIFECYCLE_DAY_S: how many seconds lifecycle rules take for a day.
 set -euo pipefail
 export LC_ALL=C
 umask 077
@@ -86,6 +87,7 @@ osd_heartbeat_grace = 60
 rgw_frontends = beast endpoint=127.0.0.1:$port tcp_nodelay=1
 rgw_thread_pool_size = 32
 rgw_enable_usage_log = false
+rgw_lc_debug_interval = ${LIFECYCLE_DAY_S:--1}
 END
 
 new_key() { ceph-authtool "$keyring" --gen-key "$@" >/dev/null; }

@@ -96,6 +96,9 @@ def test_denied_and_unknown_calls_leave_a_decision_and_nothing_else(tmp_path):
     assert [name for name in files(out) if not name.startswith(".callveil/")] == [
         "decisions/2026/11/03/demo-insurance-denied.json",
         "decisions/2026/11/22/demo-pharmacy-unknown.json",
+        "layout.json",
+        "ledger.sqlite3",
+        "subject-keys.json",
     ]
     assert all("audio" not in name and "transcript" not in name for name in files(out))
     assert files(temp) == []

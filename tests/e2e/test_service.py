@@ -150,7 +150,7 @@ def test_nothing_is_left_in_the_landing(dev):
 
 
 def test_the_keys_are_private(dev):
-    for name in ("ingest-key.json", "landing.key", "ledger.sqlite3"):
+    for name in ("ingest-key.json", "landing.key", "subject-keys.json", "ledger.sqlite3"):
         assert stat.S_IMODE((dev.data / name).stat().st_mode) == 0o600
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from callveil.adapters.drop_folder import DropFolder
 from callveil.cli.service import load, open_service
-from callveil.kit import make_landing_key
+from callveil.kit import make_landing_key, make_subject_keys
 from callveil.pipeline.watch import Watcher
 
 N_CALLS = 40
@@ -50,7 +50,9 @@ def watch(*arguments: object, data: Path) -> list[str]:
 def data(tmp_path):
     found = tmp_path / "data"
     found.mkdir()
-    make_landing_key(load(found, "default")[1])
+    config, site = load(found, "default")
+    make_landing_key(site)
+    make_subject_keys(config, site)
     return found
 
 

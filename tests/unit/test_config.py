@@ -1,10 +1,14 @@
+import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from callveil.cli import app
 from callveil.config import SECRET_VARIABLES, Profile, explain, load_config, profile_names
 from callveil.errors import ConfigError
-from callveil.kit import build_kit, check_config, engine_options
+from callveil.kit import build_kit, check_config, engine_options, open_policies, policy_notes
+from callveil.vocabulary.retention import KeptPart, Period
 
 
 @pytest.fixture
@@ -41,6 +45,11 @@ BAD = [
     ("scheme in endpoint", "[store.s3]\nendpoint = 'https://s3.example'", ["store.s3", "without scheme"]),
     ("impossible", "[diarizer.mono]\nengine = 'channels'", ["diarizer", "channel map cannot tell"]),
     ("negative", "[retention]\nkeep_days = 0", ["retention.keep_days", "1 to 36525"]),
+    (
+        "no such policies",
+        "[retention]\npolicies = 'gone.toml'",
+        ["retention.policies", "gone.toml", "tried in order"],
+    ),
     ("no such rules", "[consent]\nrules = 'gone.toml'", ["consent.rules", "gone.toml", "tried in order"]),
     ("not TOML", "masking = ", ["is not TOML"]),
     (
@@ -164,6 +173,7 @@ def test_secrets_come_from_the_environment_and_are_never_shown(tmp_path):
         "CALLVEIL_SIGNING_KEY_FILE": str(path),
         "CALLVEIL_LANDING_KEY_FILE": str(path),
         "CALLVEIL_LANDING_OLD_KEYS": "hush-hush hush-hush",
+        "CALLVEIL_SUBJECT_KEYS": "hush-hush",
     }
     config = load_config("default", environ=environ)
     assert config.secrets.s3_secret_key is not None
@@ -186,3 +196,53 @@ def test_a_secret_in_a_profile_is_refused(profile):
 
 def test_every_secret_has_a_variable():
     assert all(variable.startswith("CALLVEIL_") for variable in SECRET_VARIABLES.values())
+
+
+POLICIES = """
+[[policies]]
+name = "sales"
+match = { queues = ["sales"] }
+keep = { audio = "2 years", transcript = "2 years" }
+"""
+
+
+def test_policies_lie_beside_the_profile_and_the_fallback_comes_last(profile, tmp_path):
+    (tmp_path / "own.toml").write_text(POLICIES)
+    config = load_config(profile("[retention]\npolicies = 'own.toml'\npolicy = 'house'\nkeep_days = 9"), {})
+    sales, house = open_policies(config)
+    assert (sales.name, sales.fallback) == ("sales", False)
+    assert (house.name, house.fallback) == ("house", True)
+    assert house.keep == dict.fromkeys(
+        (KeptPart.AUDIO, KeptPart.TRANSCRIPT, KeptPart.CERTIFICATE), Period(days=9)
+    )
+
+
+def test_without_policies_the_fallback_is_alone(profile):
+    config = load_config(profile("[retention]\npolicies = ''"), {})
+    assert [policy.name for policy in open_policies(config)] == ["standard"]
+
+
+def test_the_fallback_names_the_original_where_originals_are_sealed(profile):
+    sealing = "[originals]\nkeep = 'seal'\nlocation = 'o'\nkeep_days = 7"
+    assert open_policies(load_config(profile(sealing), {}))[-1].keep[KeptPart.ORIGINAL] == Period(days=7)
+
+
+def test_policies_that_contradict_each_other_are_refused(profile, tmp_path):
+    (tmp_path / "own.toml").write_text(POLICIES + 'duty = { audio = "5 years" }\n' + POLICIES)
+    with pytest.raises(ConfigError) as caught:
+        check_config(load_config(profile("[retention]\npolicies = 'own.toml'"), {}))
+    assert "own.toml: two policies have the name" in str(caught.value)
+    assert "but its duty is 5 years" in str(caught.value)
+
+
+def test_originals_that_nobody_keeps_are_noted(profile):
+    (note,) = policy_notes(load_config(profile(""), {}))
+    assert note.startswith('the original is to be kept by "mifid", "mifid-7", but originals.keep')
+    sealing = "[originals]\nkeep = 'seal'\nlocation = 'o'"
+    assert policy_notes(load_config(profile(sealing), {})) == ()
+
+
+def test_config_check_shows_notes():
+    found = CliRunner().invoke(app, ["config", "check", "--json"])
+    assert json.loads(found.stdout)["notes"] == list(policy_notes(load_config("default", {})))
+    assert "note: the original" in CliRunner().invoke(app, ["config", "check"]).stdout

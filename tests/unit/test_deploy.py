@@ -119,6 +119,7 @@ def test_each_secret_goes_where_it_is_needed_and_nowhere_else():
     }
     assert has["signing_key"] == {"worker"}
     assert has["ingest_keys"] == {"api"}
+    assert has["subject_keys"] == {"api", "watch"}
     assert has["postgres_password"] == {"postgres"}
     assert has["s3_identities"] == {"s3"}
     assert has["landing_key"] <= set(OURS)
@@ -315,3 +316,29 @@ def test_scripts_parse():
     for script in DEPLOY.rglob("*.sh"):
         subprocess.run(["bash", "-n", script], check=True)
         assert os.access(script, os.X_OK)
+
+
+def test_the_bucket_policy_gives_each_role_what_it_needs_and_no_more():
+    statements = json.loads((DEPLOY / "bucket-policy.json").read_text())["Statement"]
+    may = {role: set() for role in ("reader", "worker", "office")}
+    for statement in statements:
+        resources = statement["Resource"]
+        for resource in [resources] if isinstance(resources, str) else resources:
+            assert resource.startswith("arn:aws:s3:::BUCKET")
+        if statement["Effect"] == "Deny":
+            continue
+        assert "Condition" not in statement
+        for principal in statement["Principal"]["AWS"]:
+            role = principal.removeprefix("arn:aws:iam::ACCOUNT:user/callveil-")
+            may[role] |= set(statement["Action"])
+    assert not any("*" in action for actions in may.values() for action in actions)
+    assert all(action.startswith(("s3:Get", "s3:List")) for action in may["reader"])
+    assert may["office"] - may["worker"] == {"s3:PutObjectLegalHold"}
+    assert may["worker"] < may["office"]
+    needed = (
+        (DEPLOY / "test-s3" / "README.md").read_text().split("## What the keys of an installation need")[1]
+    )
+    assert {"s3:PutObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"} <= may["worker"]
+    for word in re.findall(r"`(?:s3:)?([A-Z][A-Za-z]+)`", needed):
+        if word not in {"Get", "Put"}:
+            assert f"s3:{word}" in may["office"], word

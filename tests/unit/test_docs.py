@@ -101,6 +101,7 @@ def test_every_environment_variable_is_in_the_readme(variable):
         "FORMATS.md",
         "TELEPHONY.md",
         "SERVICE.md",
+        "RIGHTS.md",
     ],
 )
 def test_links_in_documents_lead_somewhere(name):

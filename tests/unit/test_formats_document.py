@@ -19,7 +19,19 @@ def fields(schema):
             yield from fields(value)
 
 
-@pytest.mark.parametrize("name", ["transcript", "certificate", "decision", "event"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "transcript",
+        "certificate",
+        "decision",
+        "event",
+        "export",
+        "consent-receipt",
+        "breach",
+        "processing-record",
+    ],
+)
 def test_every_field_is_documented(name):
     schema = json.loads((files("callveil") / f"schemas/{name}.schema.json").read_bytes())
     assert [field for field in sorted(set(fields(schema))) if f"`{field}`" not in TEXT] == []

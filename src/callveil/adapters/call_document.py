@@ -41,6 +41,7 @@ _TIME_ALLOWED = "RFC 3339 with an offset, such as 2026-11-23T09:30:00Z or 2026-1
 
 Time = Annotated[datetime, BeforeValidator(_utc, json_schema_input_type=datetime)]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=_NO_CONTROLS)]
+_Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 CallSecond = Annotated[float, Field(ge=0, le=10_000_000, allow_inf_nan=False)]
 
 
@@ -221,6 +222,11 @@ class CallDocument(_Model):
     )
     parties: Annotated[tuple[PartyDocument, ...], Field(max_length=64)] = Field(
         default=(), description="A list of up to 64 parties."
+    )
+    tags: Annotated[tuple[_Tag, ...], Field(max_length=16)] = Field(
+        default=(),
+        description="A list of up to 16 tags for retention policies; text of 1 to 64 letters, digits, - _ ."
+        " and :, without personal data.",
     )
     consent: _Consent | None = Field(
         default=None,

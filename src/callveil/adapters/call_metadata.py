@@ -121,6 +121,7 @@ def _call(metadata: CallDocument, name: str, default_started_at: datetime) -> Ca
         language=metadata.language[:2].lower() if metadata.language else None,
         parties=tuple(_party(party) for party in metadata.parties),
         consent=tuple(_records(metadata.consent, metadata.parties, name)),
+        tags=tuple(dict.fromkeys(metadata.tags)),
     )
 
 

@@ -83,8 +83,8 @@ def write_new(path: Path, content: bytes) -> bool:
     if path.exists():
         return False
     # Whole or not at all: half a file would stand in the way of the next try.
-    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    write_whole(draft, content, draft=draft.with_suffix(".draft"))
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    write_whole(draft, content, draft=draft.with_name(f"{draft.name}.draft"))
     try:
         os.link(draft, path)
     except FileExistsError:

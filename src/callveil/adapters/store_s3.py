@@ -228,7 +228,9 @@ class S3Store:
         rules.check_call_prefix(prefix)
         versions = self._versions(prefix)
         self._check_deletable(prefix, versions, bypass_governance=bypass_governance)
-        return self._purge(prefix, versions)
+        # Asked for only where a date may stand: keys without that right can delete what is over.
+        bypass = bypass_governance or not self._was_published(prefix, versions)
+        return self._purge(prefix, versions, bypass_governance=bypass)
 
     def delete_parts(self, prefix: str, parts: Collection[Part], *, bypass_governance: bool = False) -> int:
         """See `ObjectStore.delete_parts`."""
@@ -324,16 +326,16 @@ class S3Store:
         if until is not None and any(self._date(version) != until for version in versions):
             raise StoreError("storing a call: the server did not keep the retention date")
 
-    def _purge(self, prefix: str, versions: list[Version]) -> int:
+    def _purge(self, prefix: str, versions: list[Version], *, bypass_governance: bool = True) -> int:
         """Delete every version of a call, its certificate first; returns how many without markers."""
         certificate = self._base + prefix + Part.CERTIFICATE
         # Its newest version goes last, or an older one would come to light in between.
         for version in sorted(versions, key=lambda version: version.is_latest):
             if version.key == certificate:
-                self._bucket.remove([version])
+                self._bucket.remove([version], bypass_governance=bypass_governance)
         others = [version for version in versions if version.key != certificate]
         if others:
-            self._bucket.remove(others)
+            self._bucket.remove(others, bypass_governance=bypass_governance)
         self._bucket.abort_uploads(self._base + prefix + Part.AUDIO)
         if versions and self._versions(prefix):
             raise StoreError("deleting a call: some of its versions are still there")

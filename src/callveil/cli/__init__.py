@@ -10,10 +10,14 @@ import typer
 from callveil import __version__
 from callveil.cli import (
     audit,
+    breach,
     config,
+    consent,
+    consent_withdraw,
     dead,
     dev,
     evaluate,
+    hold,
     ingest_key,
     interrupt,
     keys,
@@ -21,10 +25,17 @@ from callveil.cli import (
     models,
     original,
     process,
+    processing,
+    recipient,
     report,
+    request,
+    retention,
     service,
     show,
+    store,
     subject,
+    subject_erase,
+    subject_export,
     subject_key,
     verify,
     watch,
@@ -70,9 +81,23 @@ app.add_typer(ingest_key.app, name="ingest-key")
 app.add_typer(landing_key.app, name="landing-key")
 app.add_typer(subject_key.app, name="subject-key")
 app.add_typer(original.app, name="original")
+subject.app.command("export")(subject_export.export)
 app.add_typer(subject.app, name="subject")
+app.add_typer(retention.app, name="retention")
+subject.app.command("erase")(subject_erase.erase)
+subject.app.command("restrict")(subject_erase.restrict_calls)
+subject.app.command("unrestrict")(subject_erase.unrestrict)
+subject.app.command("verify-erasure")(subject_erase.verify_erasure)
+app.add_typer(consent.app, name="consent")
+consent.app.command("withdraw")(consent_withdraw.withdraw)
+app.add_typer(request.app, name="request")
+app.add_typer(recipient.app, name="recipient")
+app.add_typer(hold.app, name="hold")
+app.add_typer(breach.app, name="breach")
+app.add_typer(processing.app, name="processing")
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
+app.add_typer(store.app, name="store")
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models.app, name="models")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
-from callveil.cli.service import Data, ProfileOption, open_service
+from callveil.cli.service import Data, ProfileOption, open_office
 
 app = typer.Typer(help="Check the audit chain.", no_args_is_help=True)
 
@@ -22,7 +22,7 @@ def verify(
 
     Exit codes: 0 it holds; 3 an entry was changed, removed or added.
     """
-    broken = open_service(data, profile).ledger.check_audit()
+    broken = open_office(data, profile).ledger.check_audit()
     if as_json:
         print_json({"intact": broken is None, "first_broken": broken})
     elif broken is None:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from callveil.cli.output import console, print_json
 from callveil.config import Setting, explain, load_config, profile_names
-from callveil.kit import check_config, engine_options
+from callveil.kit import check_config, engine_options, policy_notes
 
 app = typer.Typer(help="Check and explain profiles.", no_args_is_help=True)
 
@@ -19,12 +19,19 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tab
 
 @app.command("check")
 def check(profile: _Profile = "default", as_json: _Json = False) -> None:
-    """Check a profile, the options of its engines and its consent rules. Exit code 2 names what is wrong."""
+    """Check a profile, its engines' options, consent rules and retention policies.
+
+    Policies that contradict each other are refused; those that can fit the same call are noted. Exit code 2
+    names what is wrong.
+    """
     config = load_config(profile)
     check_config(config)
+    notes = policy_notes(config)
     if as_json:
-        print_json({"profile": config.name, "source": str(config.source), "ok": True})
+        print_json({"profile": config.name, "source": str(config.source), "ok": True, "notes": list(notes)})
     else:
+        for note in notes:
+            console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
         console.print(f"{config.source}: all right", highlight=False, soft_wrap=True)
 
 

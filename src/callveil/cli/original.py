@@ -11,8 +11,9 @@ import typer
 from callveil.cli.output import console, print_json
 from callveil.cli.service import Data, ProfileOption, actor, open_service
 from callveil.errors import ConfigError, RefusedError
-from callveil.kit import Originals, Service
+from callveil.kit import Originals, Service, office_of
 from callveil.pipeline.seal import delete_expired, replay_original
+from callveil.pipeline.sweep import original_may_go
 from callveil.vocabulary.original import Replay
 
 app = typer.Typer(
@@ -96,11 +97,14 @@ def replay(
 
 @app.command("expire")
 def expire(data: Data = None, profile: ProfileOption = "default") -> None:
-    """Delete the originals whose time has passed, but of calls under legal hold; for a daily timer."""
+    """Delete the originals whose time has passed; for a daily timer.
+
+    Those that a legal hold, a restriction or a policy of today keeps longer stay.
+    """
     service = open_service(data, profile)
-    holds = service.books.holds
+    office, now = office_of(service), service.clock.now()
     deleted = delete_expired(
-        _originals(service), service.clock.now(), is_held=lambda call_id: bool(holds.of(call_id))
+        _originals(service), now, is_held=lambda call_id: not original_may_go(call_id, office, now)
     )
     for call_id in deleted:
         service.ledger.note(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from callveil.adapters.store_rules import removed_parts
 from callveil.cli.output import console, print_json
 from callveil.config import load_config
 from callveil.errors import NotFoundError
@@ -24,12 +25,25 @@ def show(
 ) -> None:
     """Print the redacted transcript of a published call, by speaker and time."""
     opened = open_store(store, load_config(profile))
-    transcript = json.loads(opened.get(_prefix(opened, call) + Part.TRANSCRIPT.value))
+    transcript = _transcript(opened, _prefix(opened, call))
     if as_json:
         print_json(transcript)
         return
     for turn in transcript["turns"]:
         console.print(_line(turn))
+
+
+def _transcript(store: ObjectStore, prefix: str) -> dict[str, Any]:
+    try:
+        content = store.get(prefix + Part.TRANSCRIPT)
+    except NotFoundError:
+        if Part.TRANSCRIPT not in removed_parts(store.tags(prefix + Part.CERTIFICATE)):
+            raise
+        raise NotFoundError(
+            "the transcript of this call was deleted: its time to be kept was over, or it was erased"
+        ) from None
+    found: dict[str, Any] = json.loads(content)
+    return found
 
 
 def _prefix(store: ObjectStore, call: str) -> str:

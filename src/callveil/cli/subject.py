@@ -52,7 +52,7 @@ def find(
 
     Exit codes: 0 also when there are no calls; 2 wrong use, or there is no ledger in the folder.
     """
-    from callveil.pipeline.subjects import find_subject, is_rekeyed
+    from callveil.pipeline.subjects import find_subject
 
     wanted = identifiers(phone, email, customer_id, region, from_stdin)
     office = open_office(data, profile)
@@ -69,13 +69,12 @@ def find(
     for sighting in found.sightings:
         roles.setdefault(sighting.call_id, set()).add(sighting.role)
     rows = [row for call_id in found.call_ids if (row := _row(call_id, roles[call_id], office))]
-    whole = is_rekeyed(office)
     if as_json:
         links = [
             {"id": each.short_id, "kind": each.kind.value, "calls": each.n_calls, "why": each.why}
             for each in found.linked
         ]
-        print_json({"calls": [_fields(row) for row in rows], "linked": links, "complete": whole})
+        print_json({"calls": [_fields(row) for row in rows], "linked": links, "complete": found.complete})
         return
     _print_calls(rows)
     if found.linked:
@@ -89,7 +88,7 @@ def find(
         _say("These are not counted above. If it is the same person, add: --with ID")
     if any(value.startswith("local:") for _, value in wanted):
         _say("A number was given without its country, so only calls without one can match; add: --region GB")
-    if not whole:
+    if not found.complete:
         _say("A key rotation is not finished, so some that may be the same person may not be shown;")
         _say("to finish it: callveil subject-key rotate --resume")
 

@@ -58,7 +58,7 @@ def verify(
         raise MetadataError("name a CALL with --store, or a FILE, or give --all with --store")
     if keys is not None and public_key is not None:
         raise MetadataError("--keys and --public-key: only one of them is allowed")
-    against = known(_trusted(keys, public_key))
+    against = known(trusted(keys, public_key))
     if store is None:
         checked = iter([verify_file(Path(str(call)), against)])
     else:
@@ -88,7 +88,18 @@ def checked_fields(checked: CheckedCall) -> dict[str, Any]:
     }
 
 
-def _trusted(keys: Path | None, public_key: Path | None) -> Mapping[str, bytes]:
+def trusted(keys: Path | None, public_key: Path | None, *, also: Path | None = None) -> Mapping[str, bytes]:
+    """Key id to public key of those that are trusted.
+
+    Args:
+        keys: Folder of public keys; None for the key folder and the key of the environment.
+        public_key: One PEM file, and no other key.
+        also: A folder whose keys are trusted beside the key folder's, when it is there.
+
+    Raises:
+        MetadataError: A folder or file is not there.
+        ConfigError: A key cannot be read.
+    """
     if public_key is not None:
         raw = public_key_from_pem(read_pem(public_key), str(public_key))
         return {key_id_of(raw): raw}
@@ -97,7 +108,8 @@ def _trusted(keys: Path | None, public_key: Path | None) -> Mapping[str, bytes]:
             raise MetadataError(f"--keys: {keys} is not a folder")
         return KeyFolder(keys, SystemClock()).public_keys()
     ours = signer_of(read_secret("signing_key"))
-    return {**open_folder().public_keys(), **({ours.key_id: ours.public_key} if ours else {})}
+    more = KeyFolder(also, SystemClock()).public_keys() if also is not None and also.is_dir() else {}
+    return {**more, **open_folder().public_keys(), **({ours.key_id: ours.public_key} if ours else {})}
 
 
 def _printed(checked: Iterator[CheckedCall], *, silent: bool) -> Iterator[CheckedCall]:

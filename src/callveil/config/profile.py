@@ -20,6 +20,7 @@ from callveil.adapters.field_errors import field_errors
 from callveil.adapters.models import models_folder
 from callveil.adapters.resources import resource_folder
 from callveil.adapters.signing_keys import keys_folder
+from callveil.config.controller import ControllerConfig
 from callveil.config.service import ServiceConfig
 from callveil.errors import ConfigError
 from callveil.stages.mask_audio import AudioStyle
@@ -114,14 +115,20 @@ class ConsentConfig(_Table):
 
 
 class RetentionConfig(_Table):
-    """How long a published call is kept."""
+    """How long a call is kept."""
 
+    policies: str = Field(
+        default="retention.toml",
+        description="name of a file of policies, beside the profile or shipped; empty for none",
+    )
     policy: str = Field(
         default="standard",
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
-        description="1 to 64 letters, digits, dots, underscores and dashes, for the tags",
+        description="1 to 64 letters, digits, dots, underscores and dashes; of calls that no policy fits",
     )
-    keep_days: int = Field(default=365, ge=1, le=36525, description="1 to 36525 days from the call's end")
+    keep_days: int = Field(
+        default=365, ge=1, le=36525, description="1 to 36525 days from the call's end, for that policy"
+    )
 
 
 class LimitsConfig(_Table):
@@ -197,6 +204,7 @@ class Profile(_Table):
     store: StoreConfig = StoreConfig()
     originals: OriginalsConfig = OriginalsConfig()
     service: ServiceConfig = ServiceConfig()
+    controller: ControllerConfig = ControllerConfig()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +241,7 @@ class Config:
         profile: The settings.
         given: Keys the file sets, such as "masking.audio"; all others are defaults.
         consent_rules: File with the consent rules.
+        retention_policies: File with the retention policies; None when there is none.
         models: Folder of the pulled models.
         keys: Folder of the signing keys.
         secrets: From the environment.
@@ -243,6 +252,7 @@ class Config:
     profile: Profile
     given: frozenset[str]
     consent_rules: Path
+    retention_policies: Path | None
     models: Path
     keys: Path
     secrets: Secrets = field(repr=False)
@@ -266,7 +276,12 @@ def load_config(profile: str = "default", environ: Mapping[str, str] = os.enviro
         source=source,
         profile=settings,
         given=frozenset(_leaves(table)),
-        consent_rules=_rules_file(source, settings.consent.rules),
+        consent_rules=_file_beside(source, "consent.rules", settings.consent.rules),
+        retention_policies=(
+            _file_beside(source, "retention.policies", settings.retention.policies)
+            if settings.retention.policies
+            else None
+        ),
         models=models_folder(environ),
         keys=keys_folder(environ),
         secrets=Secrets(**{name: read_secret(name, environ) for name in SECRET_VARIABLES}),
@@ -324,13 +339,13 @@ def profile_names() -> list[str]:
     return sorted(path.stem for path in (resource_folder("pipelines") / "profiles").glob("*.toml"))
 
 
-def _rules_file(profile: Path, name: str) -> Path:
+def _file_beside(profile: Path, key: str, name: str) -> Path:
     candidates = [profile.parent / name, profile.parent.parent / name, resource_folder("pipelines") / name]
     for path in candidates:
         if path.is_file():
             return path
     tried = ", ".join(str(path) for path in candidates)
-    raise ConfigError(f"{profile}: consent.rules: there is no such file; tried in order: {tried}")
+    raise ConfigError(f"{profile}: {key}: there is no such file; tried in order: {tried}")
 
 
 def read_secret(name: str, environ: Mapping[str, str] = os.environ) -> SecretStr | None:

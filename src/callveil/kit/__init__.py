@@ -1,7 +1,7 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
 from callveil.kit.drops import open_drop
-from callveil.kit.office import Enlisting, Office, build_enlisting, build_office, fallback_policy, office_of
+from callveil.kit.office import Enlisting, Office, build_enlisting, build_office, office_of
 from callveil.kit.places import (
     LazyHasher,
     Originals,
@@ -11,6 +11,7 @@ from callveil.kit.places import (
     open_store,
     open_subject_keys,
 )
+from callveil.kit.policies import fallback_policy, open_policies, policy_notes
 from callveil.kit.processing import (
     Kit,
     LazyDiarizer,
@@ -26,6 +27,7 @@ from callveil.kit.processing import (
     signer_of,
 )
 from callveil.kit.service import Service, build_service, make_landing_key, make_subject_keys
+from callveil.kit.store_trials import try_location
 
 __all__ = [
     "Enlisting",
@@ -54,8 +56,11 @@ __all__ = [
     "open_key_wrapper",
     "open_landing",
     "open_originals",
+    "open_policies",
     "open_signer",
     "open_store",
     "open_subject_keys",
+    "policy_notes",
     "signer_of",
+    "try_location",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,10 +18,11 @@ from callveil.kit.places import (
     open_store,
     open_subject_keys,
 )
+from callveil.kit.policies import open_policies
 from callveil.kit.processing import LazySigner, SystemClock, open_signer
 from callveil.kit.service import Service, make_subject_keys
 from callveil.ports import Books, Clock, Landing, Ledger, ObjectStore, Signer, SubjectHasher
-from callveil.vocabulary.retention import KeptPart, Period, Policy
+from callveil.vocabulary.retention import Policy
 from callveil.vocabulary.rights import Recipient
 
 
@@ -97,7 +97,7 @@ def build_office(config: Config, site: Site) -> Office:
         store=open_store(site.store, config),
         originals=open_originals(config, site.landing_key),
         landing=_landing(config, site),
-        policies=(fallback_policy(config),),
+        policies=open_policies(config),
         hasher=LazyHasher(lambda: open_subject_keys(config.secrets, site.subject_key_file)),
         recipients=site.recipients,
         signer=LazySigner(lambda: _signer(config, site)),
@@ -115,7 +115,7 @@ def office_of(service: Service) -> Office:
         store=service.store,
         originals=service.originals,
         landing=service.landing,
-        policies=(fallback_policy(service.config),),
+        policies=open_policies(service.config),
         hasher=service.hasher,
         recipients=service.site.recipients,
         signer=LazySigner(lambda: _signer(service.config, service.site)),
@@ -143,19 +143,6 @@ def build_enlisting(config: Config, site: Site, actor: str) -> Enlisting:
         actor=actor,
         clock=SystemClock(),
     )
-
-
-def fallback_policy(config: Config) -> Policy:
-    """What the profile says of how long calls are kept, as the policy for calls that no other is for."""
-    profile = config.profile
-    days = Period(days=profile.retention.keep_days)
-    keep: Mapping[KeptPart, Period] = {
-        KeptPart.AUDIO: days,
-        KeptPart.TRANSCRIPT: days,
-        KeptPart.ORIGINAL: Period(days=profile.originals.keep_days),
-        KeptPart.CERTIFICATE: days,
-    }
-    return Policy(name=profile.retention.policy, keep=keep)
 
 
 def _check_ledger(site: Site) -> None:

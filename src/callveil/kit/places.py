@@ -26,12 +26,10 @@ class Originals:
     Attributes:
         store: Where they lie.
         wrapper: Wraps their data keys.
-        keep_days: From the call's end.
     """
 
     store: OriginalStore
     wrapper: KeyWrapper
-    keep_days: int
 
 
 def open_key_wrapper(secrets: Secrets, key_file: Path | None = None) -> LocalKeyWrapper:
@@ -175,7 +173,7 @@ def open_originals(config: Config, landing_key: Path | None = None) -> Originals
     else:
         store = FolderOriginals(Path(wanted.location))
     wrapper = open_key_wrapper(config.secrets, landing_key)
-    return Originals(store=store, wrapper=wrapper, keep_days=wanted.keep_days)
+    return Originals(store=store, wrapper=wrapper)
 
 
 def _open_s3(bucket: str, prefix: str, config: Config) -> ObjectStore:

@@ -19,6 +19,7 @@ from callveil.adapters.signing_keys import KeyFolder
 from callveil.config import Config, EngineConfig, Profile, validate
 from callveil.errors import ConfigError
 from callveil.kit.places import Originals, open_originals, open_store
+from callveil.kit.policies import open_policies
 from callveil.ports import (
     Clock,
     DiarizationSession,
@@ -31,6 +32,7 @@ from callveil.ports import (
 )
 from callveil.stages.plan_masks import MaskPlan
 from callveil.vocabulary.consent import ConsentRules
+from callveil.vocabulary.retention import Policy
 
 
 class SystemClock:
@@ -59,6 +61,7 @@ class Kit:
         signer: Signs the certificates.
         model_hashes: Model name to file to sha256, of the models in use so far.
         originals: Where originals are sealed; None when they are not kept.
+        policies: Retention policies, the profile's own fallback last; empty leaves the fallback alone.
     """
 
     profile_name: str
@@ -74,6 +77,7 @@ class Kit:
     signer: Signer
     model_hashes: Callable[[], Mapping[str, Mapping[str, str]]] = field(default=lambda: {})
     originals: Originals | None = None
+    policies: tuple[Policy, ...] = ()
 
     @property
     def mask_plan(self) -> MaskPlan:
@@ -135,6 +139,7 @@ def build_kit(
         signer=LazySigner(lambda: open_signer(config)),
         model_hashes=models.hashes,
         originals=open_originals(config, landing_key) if with_originals else None,
+        policies=open_policies(config),
     )
 
 
@@ -159,13 +164,14 @@ def build_listener(name: str, config: Config) -> Transcriber:
 
 
 def check_config(config: Config) -> None:
-    """Check what loading a profile leaves open: engines, their options, the consent rules. Loads no model.
+    """Check what loading a profile leaves open: engines and options, rules, policies. Loads no model.
 
     Raises:
         ConfigError: Something is wrong; the message names file and key.
     """
     profile, engines = config.profile, _Engines(config, UsedModels(ModelFolder(config.models)))
     load_consent_rules(config.consent_rules)
+    open_policies(config)
     engines.options("transcriber", profile.transcriber, "transcriber")
     engines.options("transcriber", profile.verify.listener, "verify.listener")
     _check_listener(engines, config)

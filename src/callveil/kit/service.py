@@ -9,7 +9,7 @@ from callveil.adapters.key_wrapping import create_landing_key
 from callveil.adapters.ledger_sql import open_ledger
 from callveil.adapters.subject_keys import create_subject_keys
 from callveil.config import Config, ServiceConfig, Site
-from callveil.errors import RefusedError
+from callveil.errors import ConfigError, RefusedError
 from callveil.kit.places import (
     LazyHasher,
     Originals,
@@ -90,9 +90,20 @@ def make_landing_key(site: Site) -> str | None:
 
 
 def make_subject_keys(config: Config, site: Site) -> bool:
-    """Make the data folder's subject keys, unless it or the environment has some; True when made."""
+    """Make the data folder's subject keys, unless it or the environment has some; True when made.
+
+    Raises:
+        ConfigError: The keys are gone and persons are in the ledger that only they find; or they cannot be
+            written.
+        LedgerError: The database failed.
+    """
     if config.secrets.subject_keys is not None or site.subject_key_file.exists():
         return False
+    if any(open_ledger(site.ledger.get_secret_value()).books.subjects.generations().values()):
+        raise ConfigError(
+            f"subject keys: {site.subject_key_file} is gone, and nobody is found without it; allowed: a copy"
+            " of it; when it is lost, callveil subject-key create makes others, for calls from then on"
+        )
     try:
         create_subject_keys(site.subject_key_file)
     except RefusedError:

@@ -147,7 +147,7 @@ def process(
             enlisting,
             content_sha256=sha256,
             n_bytes=job.audio.stat().st_size,
-            work=lambda check: _record(call, job, kit, lambda: sha256, on_progress, check),
+            work=lambda standing, check: _record(standing, job, kit, lambda: sha256, on_progress, check),
         )
     except CallveilError as error:
         return Outcome(call_id=call_id, state=State.FAILED, error=(error.code, str(error)))

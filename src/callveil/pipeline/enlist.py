@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from callveil.errors import CallveilError, RefusedError
 from callveil.kit import Enlisting, Kit
@@ -30,7 +31,7 @@ def enlisted(
     *,
     content_sha256: str,
     n_bytes: int,
-    work: Callable[[Callable[[], None]], Outcome],
+    work: Callable[[Call, Callable[[], None]], Outcome],
 ) -> Outcome:
     """Do the work on a call with the ledger knowing of it.
 
@@ -40,7 +41,8 @@ def enlisted(
         enlisting: The ledger.
         content_sha256: Of the recording, in hex.
         n_bytes: Its size.
-        work: Given what is to be called right before anything of a redacted call is written.
+        work: Given the call with the consent that now stands (answers that came in since stay in force), and
+            what is to be called right before anything of a redacted call is written.
 
     Raises:
         RefusedError: The call was erased, or the service has it.
@@ -62,7 +64,8 @@ def enlisted(
         _take_back(call, kit, enlisting)
         raise
     try:
-        outcome = work(lambda: _check_not_erased(call, enlisting))
+        standing = replace(call, consent=found.call.consent)
+        outcome = work(standing, lambda: _check_not_erased(call, enlisting))
     except Exception as error:
         _record_failure(found, error, kit, enlisting)
         raise
@@ -102,11 +105,10 @@ def _settlement(found: LedgerCall, outcome: Outcome, kit: Kit) -> Settlement | N
 
 def _record_failure(found: LedgerCall, error: Exception, kit: Kit, enlisting: Enlisting) -> None:
     # The text of an unknown error may quote the call, so only its kind is kept.
-    known = isinstance(error, CallveilError)
-    code = error.code if isinstance(error, CallveilError) else "internal"
-    settlement: Settlement | None = Settlement(
-        state=CallState.FAILED, reason=str(error) if known else type(error).__name__, error_code=code
-    )
+    code, reason = "file" if isinstance(error, OSError) else "internal", type(error).__name__
+    if isinstance(error, CallveilError):
+        code, reason = error.code, str(error)
+    settlement: Settlement | None = Settlement(state=CallState.FAILED, reason=reason, error_code=code)
     with suppress(CallveilError):  # the work's own error is the one to tell; the next run records anew
         if is_published(found.call, kit):
             settlement = _still_published(found)

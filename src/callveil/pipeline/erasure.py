@@ -20,6 +20,7 @@ from callveil.pipeline.erasure_proof import prove
 from callveil.pipeline.forget import carry_out, delete_again, finish_removals
 from callveil.pipeline.notices import ERASURE, RESTRICTION, Delivered, Post, deliver, owe
 from callveil.pipeline.outlook import Outlook, Sought, outlook
+from callveil.pipeline.register import ANSWER_WITHIN
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.rights import (
     ItemState,
@@ -83,7 +84,7 @@ def erase(sought: Sought, office: Office, *, actor: str, received_at: datetime |
         state=RequestState.RUNNING,
         identities=sought.identities,
         received_at=received_at or now,
-        due_at=restrict.ANSWER_WITHIN.after(received_at or now),
+        due_at=ANSWER_WITHIN.after(received_at or now),
         n_calls=len(sought.call_ids),
     )
     items = [
@@ -96,7 +97,11 @@ def erase(sought: Sought, office: Office, *, actor: str, received_at: datetime |
         for call_id in sought.call_ids
     ]
     office.books.requests.open(request, items, actor=actor, now=now)
-    return carry_on(request.request_id, office, actor=actor)
+    try:
+        return carry_on(request.request_id, office, actor=actor)
+    except CallveilError as error:
+        log.error("an erasure is not finished", extra={"request_id": request.request_id, "error": error.code})
+        return office.books.requests.get(request.request_id)
 
 
 def carry_on(request_id: str, office: Office, *, actor: str) -> Request:
@@ -262,7 +267,7 @@ def _close(request: Request, office: Office, actor: str) -> Request:
     """Forget who asked, make sure that nothing is left, prove it, and close the request."""
     requests, request_id = office.books.requests, request.request_id
     for removal in office.books.removals.removals(request_id=request_id):
-        delete_again(removal, office, actor=actor)
+        delete_again(removal, office)
     n_restricted = sum(1 for _ in _items(request_id, ItemState.RESTRICTED, office))
     if not n_restricted:
         requests.change(request_id, actor=actor, now=office.clock.now(), forget_identities=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from callveil.kit import Office
 from callveil.pipeline.forget import copies
 from callveil.stages.documents.erasure_proof import PLACES, ErasureFacts, ProvenCall, erasure_json
 from callveil.stages.documents.signature import FIELD, is_signed_by, parse_signature, signed_bytes, written
+from callveil.stages.retention_tags import call_prefix
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.rights import ItemState, Removal, Request, RequestItem
 
@@ -84,8 +86,12 @@ def left_of(call_id: str, removals: list[Removal], office: Office) -> Mapping[st
         LedgerError: The ledger failed.
     """
     numbers = dict.fromkeys(PLACES, 0)
-    for removal in removals:
-        there = copies(call_id, removal.prefix, removal.landing, office)
+    places = {(removal.prefix, removal.landing) for removal in removals}
+    if not places:  # it was erased for another request, or because its time was over
+        with suppress(NotFoundError):
+            places = {(call_prefix(office.ledger.get(call_id).call), None)}
+    for prefix, landing in places:
+        there = copies(call_id, prefix, landing, office)
         for place, number in there.numbers.items():
             numbers[place] = max(numbers[place], number)
     numbers["identifiers_in_index"] = len(office.books.subjects.beside([call_id]))

@@ -114,11 +114,11 @@ def carry_out(removal: Removal, office: Office, *, actor: str) -> Removal:
         removal.removal_id, evidence=was_there, actor=actor, now=office.clock.now()
     )
     return office.books.removals.finish(
-        removal.removal_id, evidence=_delete(removal, office, actor), actor=actor, now=office.clock.now()
+        removal.removal_id, evidence=_delete(removal, office), actor=actor, now=office.clock.now()
     )
 
 
-def delete_again(removal: Removal, office: Office, *, actor: str) -> Copies:
+def delete_again(removal: Removal, office: Office) -> Copies:
     """Delete what came back after a removal was done, such as from a worker that had stood still.
 
     Returns:
@@ -129,9 +129,9 @@ def delete_again(removal: Removal, office: Office, *, actor: str) -> Copies:
         StoreError: A store failed.
         LandingError: The landing failed.
     """
-    if removal.parts >= EVERY_PART and copies(removal.call_id, removal.prefix, removal.landing, office):
+    if _is_whole(removal, office) and copies(removal.call_id, removal.prefix, removal.landing, office):
         log.warning("a call that is erased had a copy again", extra={"call_id": removal.call_id})
-        _delete(removal, office, actor)
+        _delete(removal, office)
     return copies(removal.call_id, removal.prefix, removal.landing, office)
 
 
@@ -156,8 +156,8 @@ def finish_removals(office: Office, *, actor: str) -> tuple[int, int]:
     return done, failed
 
 
-def _delete(removal: Removal, office: Office, actor: str) -> dict[str, int]:
-    numbers = {"landing": _shred(removal, office, actor), "originals": 0}
+def _delete(removal: Removal, office: Office) -> dict[str, int]:
+    numbers = {"landing": _shred(removal, office), "originals": 0}
     if KeptPart.ORIGINAL in removal.parts and office.originals is not None:
         numbers["originals"] = int(office.originals.store.delete(removal.call_id))
     if not _is_whole(removal, office):
@@ -181,13 +181,10 @@ def _delete_parts(removal: Removal, store: ObjectStore) -> int:
         return 0  # it was never published
 
 
-def _shred(removal: Removal, office: Office, actor: str) -> int:
+def _shred(removal: Removal, office: Office) -> int:
     if removal.landing is None or office.landing is None or KeptPart.ORIGINAL not in removal.parts:
         return 0
-    was_there = office.landing.shred(removal.landing)
-    if not _is_whole(removal, office):
-        office.ledger.shredded(removal.call_id, actor=actor, now=office.clock.now())
-    return int(was_there)
+    return int(office.landing.shred(removal.landing))
 
 
 def _is_whole(removal: Removal, office: Office) -> bool:

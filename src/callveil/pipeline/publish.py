@@ -7,15 +7,16 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Protocol
 
 from callveil import __version__
 from callveil.errors import NotFoundError, RefusedError
-from callveil.kit import Kit
+from callveil.kit import Kit, fallback_policy
 from callveil.pipeline.redact import Redaction
 from callveil.pipeline.stopwatch import Stopwatch
 from callveil.ports import Clock, ObjectStore
+from callveil.retention.policy import decide
+from callveil.retention.traits import call_facts
 from callveil.stages.documents.captions import captions_vtt
 from callveil.stages.documents.certificate import (
     CertificateFacts,
@@ -39,6 +40,7 @@ from callveil.vocabulary.recording import (
     RetentionTags,
     State,
 )
+from callveil.vocabulary.retention import Decision
 
 _MEDIA_TYPES = {
     Part.AUDIO: "audio/flac",
@@ -95,7 +97,7 @@ def publish(redacted: Redacted, kit: Kit, watch: Stopwatch, *, replace: bool) ->
             prefix,
             parts,
             tags=tags.tags,
-            retain_until=tags.expires_at if locked else None,
+            retain_until=tags.locked_until if locked else None,
             replace=replace or outdated,
         )
     return Outcome(
@@ -108,6 +110,13 @@ def publish(redacted: Redacted, kit: Kit, watch: Stopwatch, *, replace: bool) ->
         verification=redacted.redaction.verification,
         timings_s=watch.seconds,
     )
+
+
+def decide_retention(redacted: Redacted, kit: Kit) -> Decision:
+    """How long the parts of a call that is to be published are kept, by the policies alone."""
+    facts = call_facts(redacted.call, State.PUBLISHED.value, redacted.redaction.audio.facts.duration_s)
+    policies = kit.policies or (fallback_policy(kit.profile),)
+    return decide(facts, policies, (), (), kit.clock.now())
 
 
 def published_already(call: Call, decision: ConsentDecision, kit: Kit, input_sha256: str) -> Outcome | None:
@@ -260,14 +269,11 @@ def _earlier(kit: Kit, prefix: str) -> _Earlier | None:
 
 
 def _tags(redacted: Redacted, kit: Kit) -> RetentionTags:
-    retention = kit.profile.retention
     return retention_tags(
         redacted.call,
         redacted.decision,
         profile=kit.profile_name,
-        policy=retention.policy,
-        keep_days=retention.keep_days,
-        ended_at=redacted.call.started_at + timedelta(seconds=redacted.redaction.audio.facts.duration_s),
+        retention=decide_retention(redacted, kit),
     )
 
 

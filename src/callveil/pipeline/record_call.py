@@ -9,6 +9,7 @@ from callveil.pipeline.listen import OnProgress, listen
 from callveil.pipeline.publish import (
     Redacted,
     check_may_publish,
+    decide_retention,
     is_published,
     keep_nothing,
     publish,
@@ -20,10 +21,12 @@ from callveil.pipeline.seal import erase_original, seal_original
 from callveil.pipeline.stopwatch import Stopwatch
 from callveil.ports import AudioSource
 from callveil.stages.consent_gate import decide_consent
+from callveil.stages.retention_tags import NEVER
 from callveil.vocabulary.call import Call
 from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.proof import VerifyResult
 from callveil.vocabulary.recording import Outcome
+from callveil.vocabulary.retention import KeptPart
 
 
 def record_call(
@@ -114,6 +117,9 @@ def _seal(recording: AudioSource, redacted: Redacted, kit: Kit, watch: Stopwatch
     if kit.originals is None:
         return
     check_may_publish(redacted, kit, replace=replace)
+    until = next(
+        part.until for part in decide_retention(redacted, kit).parts if part.part is KeptPart.ORIGINAL
+    )
     with watch("seal"):
         seal_original(
             redacted.call,
@@ -122,6 +128,6 @@ def _seal(recording: AudioSource, redacted: Redacted, kit: Kit, watch: Stopwatch
             kit.originals,
             input_sha256=redacted.input_sha256,
             until_s=redacted.decision.keep_until_s,
-            duration_s=redacted.redaction.audio.facts.duration_s,
+            expires_at=until or NEVER,
             now=kit.clock.now(),
         )

@@ -13,7 +13,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from callveil import __version__
-from callveil.errors import StoreError
+from callveil.adapters.store_rules import CALLS, removed_parts
+from callveil.errors import NotFoundError, StoreError
 from callveil.pipeline.report_views import CallView, KindTotal, call_view, kind_totals, masked_seconds
 from callveil.ports import ObjectStore
 from callveil.vocabulary.recording import Part
@@ -24,13 +25,14 @@ _MAX_EMBEDDED_BYTES = 60_000_000  # of all calls together; browsers grow slow be
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
-    """One line of the overview."""
+    """One line of the overview; `has_audio` is False once retention or erasure has deleted the recording."""
 
     call_id: str
     started_at: datetime
     duration_s: float
     masked_s: float
     n_masks: int
+    has_audio: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ def write_report(
     """Write the report.
 
     It reads published objects and decision records only, one call at a time. The record of a call that was
-    published since is left out.
+    published since is left out. Parts that retention or erasure deleted are named as such.
 
     Args:
         store: What to report on.
@@ -69,12 +71,13 @@ def write_report(
         AudioError: A redacted recording cannot be decoded.
     """
     prefixes = list(store.list_calls())
+    recordings = {stored.key for stored in store.list_objects(CALLS) if stored.key.endswith(f"/{Part.AUDIO}")}
     records = _records(store) if decisions is None else list(decisions)
     rows, spans, published_at = [], [], dict[str, str]()
     for prefix in prefixes:
         with _well_formed(prefix):
             certificate = _document(store, prefix + Part.CERTIFICATE)
-            rows.append(_row(certificate))
+            rows.append(_row(certificate, has_audio=prefix + Part.AUDIO in recordings))
             spans.extend(certificate["masked_spans"])
             published_at[certificate["call_id"]] = certificate["created_at"]
     with _well_formed("decisions/"):
@@ -110,13 +113,13 @@ def clock(second: float) -> str:
 def _calls(store: ObjectStore, prefixes: Sequence[str]) -> Iterator[CallView]:
     embedded_bytes = 0
     for prefix in prefixes:
-        audio_key = prefix + Part.AUDIO
         with _well_formed(prefix):
+            transcript = _part(store, prefix, Part.TRANSCRIPT)
             view = call_view(
-                audio_key=audio_key,
+                audio_key=prefix + Part.AUDIO,
                 certificate=_document(store, prefix + Part.CERTIFICATE),
-                transcript=_document(store, prefix + Part.TRANSCRIPT),
-                audio=store.get(audio_key),
+                transcript=None if transcript is None else _parsed(transcript),
+                audio=_part(store, prefix, Part.AUDIO),
                 tags=store.tags(prefix + Part.CERTIFICATE),
                 may_embed=embedded_bytes < _MAX_EMBEDDED_BYTES,
             )
@@ -132,8 +135,22 @@ def _records(store: ObjectStore) -> list[Mapping[str, Any]]:
     return records
 
 
+def _part(store: ObjectStore, prefix: str, part: Part) -> bytes | None:
+    """Content of a part; None when retention or erasure has deleted it."""
+    try:
+        return store.get(prefix + part)
+    except NotFoundError:
+        if part in removed_parts(store.tags(prefix + Part.CERTIFICATE)):
+            return None
+        raise
+
+
 def _document(store: ObjectStore, key: str) -> dict[str, Any]:
-    document = json.loads(store.get(key))
+    return _parsed(store.get(key))
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    document = json.loads(content)
     if not isinstance(document, dict):
         raise TypeError("not a JSON object")
     return document
@@ -147,7 +164,7 @@ def _well_formed(place: str) -> Iterator[None]:
         raise StoreError(f"{place}: a stored document is not in its format") from error
 
 
-def _row(certificate: Mapping[str, Any]) -> _Row:
+def _row(certificate: Mapping[str, Any], *, has_audio: bool) -> _Row:
     spans = certificate["masked_spans"]
     return _Row(
         call_id=certificate["call_id"],
@@ -155,6 +172,7 @@ def _row(certificate: Mapping[str, Any]) -> _Row:
         duration_s=certificate["audio"]["duration_s"],
         masked_s=masked_seconds(spans),
         n_masks=len(spans),
+        has_audio=has_audio,
     )
 
 
@@ -166,8 +184,8 @@ def _totals(
         quarantined=sum(record["action"] == "quarantine" for record in records),
         held=sum(record["action"] == "hold" for record in records),
         discarded=sum(record["action"] == "discard" for record in records),
-        duration_s=sum(row.duration_s for row in rows),
-        masked_s=sum(row.masked_s for row in rows),
+        duration_s=sum(row.duration_s for row in rows if row.has_audio),
+        masked_s=sum(row.masked_s for row in rows if row.has_audio),
         kinds=kind_totals(spans),
     )
 

@@ -140,7 +140,10 @@ class Tick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallView:
-    """One published call; `proof` says how it was proven clean, None where it was not."""
+    """One published call; `proof` says how it was proven clean, None where it was not.
+
+    Without `has_audio` or `has_transcript` retention or erasure has deleted that part.
+    """
 
     call_id: str
     started_at: datetime
@@ -157,14 +160,16 @@ class CallView:
     audio_key: str
     audio_bytes: int
     audio_uri: str | None
+    has_audio: bool
+    has_transcript: bool
 
 
 def call_view(
     *,
     audio_key: str,
     certificate: Mapping[str, Any],
-    transcript: Mapping[str, Any],
-    audio: bytes,
+    transcript: Mapping[str, Any] | None,
+    audio: bytes | None,
     tags: Mapping[str, str],
     may_embed: bool = True,
 ) -> CallView:
@@ -173,8 +178,8 @@ def call_view(
     Args:
         audio_key: Key of the redacted audio.
         certificate: Content of certificate.json.
-        transcript: Content of transcript.json.
-        audio: Content of the redacted audio.
+        transcript: Content of transcript.json; None when it was deleted.
+        audio: Content of the redacted audio; None when it was deleted.
         tags: Of the certificate.
         may_embed: Put the audio into the page when it is small enough.
 
@@ -183,15 +188,21 @@ def call_view(
         KeyError: A document lacks a field.
     """
     spans, duration_s = certificate["masked_spans"], certificate["audio"]["duration_s"]
-    outline = peaks(audio, n_bins=_N_BINS)
+    # Without its recording a call is a flat line, with the masks where they were.
+    outline = (
+        np.zeros((certificate["audio"]["channels"], _N_BINS), np.float32)
+        if audio is None
+        else peaks(audio, n_bins=_N_BINS)
+    )
     loudest = max(float(np.quantile(outline, 0.995)), 1e-3)
-    names = _speakers(transcript["turns"], len(outline))
+    turns, language = ([], "") if transcript is None else (transcript["turns"], transcript["language"])
+    names = _speakers(turns, len(outline))
     return CallView(
         call_id=certificate["call_id"],
         started_at=datetime.fromisoformat(certificate["started_at"]),
         duration_s=duration_s,
         masked_s=masked_seconds(spans),
-        language=transcript["language"],
+        language=language,
         certificate=certificate,
         proof=_proof(certificate),
         tags=dict(sorted(tags.items())),
@@ -208,10 +219,12 @@ def call_view(
             for channel in range(len(outline))
         ),
         ticks=_ticks(duration_s),
-        turns=tuple(_turn(turn) for turn in transcript["turns"]),
+        turns=tuple(turn_view(turn) for turn in turns),
         audio_key=audio_key,
-        audio_bytes=len(audio),
-        audio_uri=_data_uri(audio) if may_embed and len(audio) <= MAX_EMBEDDED_BYTES else None,
+        audio_bytes=len(audio or b""),
+        audio_uri=_data_uri(audio) if audio and may_embed and len(audio) <= MAX_EMBEDDED_BYTES else None,
+        has_audio=audio is not None,
+        has_transcript=transcript is not None,
     )
 
 
@@ -303,7 +316,8 @@ def _ticks(duration_s: float) -> tuple[Tick, ...]:
     )
 
 
-def _turn(turn: Mapping[str, Any]) -> TurnView:
+def turn_view(turn: Mapping[str, Any]) -> TurnView:
+    """Lay out a turn of transcript.json."""
     bits = [
         Bit(
             text=word["text"],

@@ -13,20 +13,16 @@ from callveil.errors import CallveilError, MetadataError, NotFoundError, Refused
 from callveil.kit import Office
 from callveil.pipeline.notices import RESTRICTION, RESTRICTION_LIFTED, owe
 from callveil.pipeline.outlook import Sought
+from callveil.pipeline.register import ANSWER_WITHIN
 from callveil.ports import ObjectStore
 from callveil.stages.retention_tags import call_prefix
 from callveil.vocabulary.ledger import CallState
-from callveil.vocabulary.retention import Period
 from callveil.vocabulary.rights import ItemState, Request, RequestItem, RequestKind, RequestState
 
 log = logging.getLogger(__name__)
 
 TAG = "callveil-restricted"
 """On every object of a restricted call "yes", for those who read the store without the ledger."""
-
-
-ANSWER_WITHIN = Period(months=1)
-"""GDPR Art. 12(3)."""
 
 
 def restrict(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from callveil.adapters.audio_file import AudioFile
 from callveil.adapters.sealed_original import sealed, unsealed
@@ -26,7 +26,7 @@ def seal_original(
     *,
     input_sha256: str,
     until_s: float | None,
-    duration_s: float,
+    expires_at: datetime,
     now: datetime,
 ) -> None:
     """Encrypt the original of a call into its own store, without what may not be kept at all.
@@ -35,10 +35,10 @@ def seal_original(
         call: Its metadata.
         recording: Its audio; read once.
         spans: All masks of the call, as they were published.
-        originals: Where it goes, and for how long.
+        originals: Where it goes.
         input_sha256: SHA-256 of the recording, in hex.
         until_s: It is kept up to this second; None for all of it.
-        duration_s: Length of what is kept, in seconds.
+        expires_at: When it has to be deleted, aware UTC.
         now: Aware UTC.
 
     Raises:
@@ -53,7 +53,7 @@ def seal_original(
         call_id=call.call_id,
         input_sha256=input_sha256,
         sealed_at=now,
-        expires_at=call.started_at + timedelta(seconds=duration_s, days=originals.keep_days),
+        expires_at=expires_at,
     ) as original:
         originals.store.put(original)
 
@@ -117,7 +117,7 @@ def delete_expired(originals: Originals, now: datetime, *, is_held: Callable[[st
     Args:
         originals: Where they lie.
         now: Aware UTC.
-        is_held: Whether a legal hold is on a call; its original stays.
+        is_held: Whether a legal hold, a restriction or a longer policy keeps the original of a call.
 
     Raises:
         StoreError: The store failed; those before are deleted.

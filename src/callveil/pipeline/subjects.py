@@ -44,11 +44,13 @@ class Subject:
             the key; `party` is -1, as they are of no call.
         sightings: Where they stand, by call id.
         linked: Who else it may be.
+        complete: False while a rotation of the key is not finished: some of `linked` may be missing then.
     """
 
     identities: tuple[Identity, ...]
     sightings: tuple[Sighting, ...]
     linked: tuple[Linked, ...]
+    complete: bool = True
 
     @property
     def call_ids(self) -> tuple[str, ...]:
@@ -84,10 +86,11 @@ def find_subject(
 
     Raises:
         MetadataError: One of the short ids is not among those that were suggested.
-        ConfigError: There are no subject keys.
+        ConfigError: There are no subject keys, or they are behind those that the index was made with.
         LedgerError: The database failed.
     """
     hasher, index = office.hasher, office.books.subjects
+    complete = _is_rekeyed(office)
     known = {(kind, digests[0]): digests for kind, digests in _digests(identifiers, hasher)}
     left = {short_id.strip().lower() for short_id in with_linked}
     while True:
@@ -111,6 +114,7 @@ def find_subject(
         ),
         sightings=sightings,
         linked=_suggested(candidates, {sighting.call_id for sighting in sightings}, office),
+        complete=complete,
     )
 
 
@@ -165,10 +169,16 @@ def _suggested(
     return tuple(sorted(suggested, key=lambda linked: (-linked.n_calls, linked.short_id)))
 
 
-def is_rekeyed(office: Office) -> bool:
+def _is_rekeyed(office: Office) -> bool:
     """False while identifiers of an earlier generation of the key are left: a rotation is not finished."""
     newest = office.hasher.generation
-    return not any(n for generation, n in office.books.subjects.generations().items() if generation != newest)
+    generations = {generation for generation, n in office.books.subjects.generations().items() if n}
+    if max(generations, default=0) > newest:
+        # With keys that are behind, a person who is there would not be found.
+        raise ConfigError(
+            "subject keys: the index is of a later generation; allowed: all keys it was made with"
+        )
+    return generations <= {newest}
 
 
 def rekey(office: Office, *, actor: str) -> int:
@@ -186,10 +196,7 @@ def rekey(office: Office, *, actor: str) -> int:
     """
     newest, n_steps = office.hasher.generation, 0
     index = office.books.subjects
-    if max(index.generations(), default=0) > newest:
-        raise ConfigError(
-            "subject keys: the index is of a later generation; allowed: all keys it was made with"
-        )
+    _is_rekeyed(office)
     for generation in range(1, newest):
         step = office.hasher.step(generation)
         while n := index.rekey(generation, step, limit=REKEYED_AT_A_TIME):

@@ -201,13 +201,11 @@ def _spans(call: CallFacts, matching: Sequence[Policy]) -> dict[KeptPart, _Span]
         span = _named(part, call, _counting(part, matching))
         if span is not None:
             spans[part] = span
-    if not spans:
-        nothing = _Span(None, None, "no policy says how long")
-        return {part: _capped(part, nothing, call, matching) for part in KeptPart}
-    part, longest = max(spans.items(), key=lambda item: item[1].order)
-    follows = longest._replace(
-        why=f"no policy names it, so it lives as long as the {part_words(part)}; {longest.why}"
-    )
+    follows = _Span(None, None, "no policy says how long")
+    if spans:
+        part, longest = max(spans.items(), key=lambda item: item[1].order)
+        why = f"no policy names it, so it lives as long as the {part_words(part)}; {longest.why}"
+        follows = longest._replace(why=why)
     for other in KeptPart:
         if other not in spans:
             spans[other] = _capped(other, follows, call, matching)

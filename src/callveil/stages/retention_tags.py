@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
 from callveil.vocabulary.call import Call
 from callveil.vocabulary.consent import ConsentDecision
 from callveil.vocabulary.recording import RetentionTags
+from callveil.vocabulary.retention import Decision, KeptPart
+
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""Stands where a date must, when nobody knows yet how long something is kept."""
+
+OPEN = "open"
+"""Stands in a tag in the place of a date that nobody knows yet."""
+
+NO_POLICY = "none"
+"""Stands in a tag when no policy says how long a call is kept."""
 
 
 def retention_tags(
-    call: Call, decision: ConsentDecision, *, profile: str, policy: str, keep_days: int, ended_at: datetime
+    call: Call, decision: ConsentDecision, *, profile: str, retention: Decision
 ) -> RetentionTags:
     """Make the tags of a call that is kept.
 
@@ -18,22 +28,46 @@ def retention_tags(
         call: Its metadata.
         decision: Of the consent gate.
         profile: Name of the profile that made the recording.
-        policy: Name of the retention policy.
-        keep_days: How long the policy keeps, in days from the call's end.
-        ended_at: End of the call, aware UTC.
+        retention: How long its parts are kept.
     """
-    expires_at = ended_at + timedelta(days=keep_days)
     places = sorted({party.jurisdiction for party in call.parties if party.jurisdiction})
     tags = {
         "callveil-call": call.call_id,
         "callveil-consent": decision.rule,
-        "callveil-retention": policy,
-        "callveil-expires": expires_at.date().isoformat(),
+        **policy_tags(retention),
         "callveil-hold": "no",
+        "callveil-restricted": "no",
         "callveil-jurisdiction": "+".join(places)[:256] or "unknown",
         "callveil-profile": profile,
     }
-    return RetentionTags(tags=tags, expires_at=expires_at)
+    return RetentionTags(tags=tags, locked_until=locked_until(retention))
+
+
+def policy_tags(retention: Decision) -> dict[str, str]:
+    """The tags that policies make: until when the last published part is kept, and by which policy.
+
+    Args:
+        retention: Of a call that is published, by its policies alone: holds and requests have their own tags.
+    """
+    last = max(
+        (part for part in retention.parts if part.part is not KeptPart.ORIGINAL),
+        key=lambda part: part.until or NEVER,
+        default=None,
+    )
+    until = last.until if last is not None else None
+    return {
+        "callveil-retention": (last.policy if last is not None else None) or NO_POLICY,
+        "callveil-expires": until.date().isoformat() if until is not None else OPEN,
+    }
+
+
+def locked_until(retention: Decision) -> datetime | None:
+    """When the first published part may go, aware UTC; None when nobody knows.
+
+    A lock stands on all objects of a call, and no part may be locked beyond its time.
+    """
+    known = [part.until for part in retention.parts if part.part is not KeptPart.ORIGINAL]
+    return min((until for until in known if until is not None), default=None)
 
 
 def call_prefix(call: Call) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def temporary_ledger() -> Iterator[SqlLedger]:
-    """An empty ledger on SQLite, gone afterwards. It needs the extra `service`."""
+    """An empty ledger on SQLite, gone afterwards."""
     from callveil.adapters.ledger_sql import open_ledger
 
     with tempfile.TemporaryDirectory(prefix="callveil-ledger-") as folder:

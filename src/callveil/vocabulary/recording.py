@@ -56,17 +56,17 @@ class PublishedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionTags:
-    """Tags on every object of a call, and the date they imply.
+    """Tags on every object of a call, and the date it is locked until.
 
     Attributes:
         tags: "callveil-call", "callveil-consent", ... to their values. "callveil-part" is added per object.
             S3 allows 10 tags, keys up to 128 and values up to 256 characters
             (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html).
-        expires_at: When the call may be deleted, aware UTC.
+        locked_until: When the first of its objects may be deleted, aware UTC; None when nobody knows.
     """
 
     tags: Mapping[str, str]
-    expires_at: datetime
+    locked_until: datetime | None
 
 
 class State(StrEnum):

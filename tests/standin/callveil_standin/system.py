@@ -15,6 +15,7 @@ from typing import Any
 
 from callveil.adapters.broker import answers, broker_command, free_port
 from callveil.adapters.signing_keys import KeyFolder
+from callveil.adapters.subject_keys import create_subject_keys
 from callveil.adapters.supervisor import Part, Supervisor
 from callveil.config import load_config, load_site
 from callveil.kit import Service, SystemClock, build_service, make_landing_key
@@ -98,7 +99,9 @@ class System:
         if ledger is not None:
             self.environment["CALLVEIL_LEDGER"] = ledger
         KeyFolder(folder / "keys", SystemClock()).create()
-        make_landing_key(load_site(self.data, self.environment))
+        site = load_site(self.data, self.environment)
+        make_landing_key(site)
+        create_subject_keys(site.subject_key_file)
         self.supervisor = Supervisor(self.data / "logs")
         self.worker_names = [f"worker-{number}" for number in range(workers)]
 

@@ -388,3 +388,21 @@ def test_unknown_field_that_looks_like_a_tag(where):
     with pytest.raises(MetadataError, match="unknown field") as raised:
         parse(document)
     assert "secret" not in str(raised.value)
+
+
+def test_tags_are_kept_once_each():
+    text = '{"call_id": "c-1", "tags": ["mifid", "a:b_c.d-9", "mifid"]}'
+    call = parse_call(text, source="c-1.json", default_started_at=datetime(2026, 11, 23, tzinfo=UTC))
+    assert call.tags == ("mifid", "a:b_c.d-9")
+
+
+@pytest.mark.parametrize(
+    "tags", ['["a b"]', '[""]', f'["{"x" * 65}"]', "null", '"a"', "[" + ",".join(['"a"'] * 17) + "]"]
+)
+def test_tags_that_are_none(tags):
+    with pytest.raises(MetadataError, match=r"tags.*allowed: A list of up to 16 tags"):
+        parse_call(
+            f'{{"call_id": "c-1", "tags": {tags}}}',
+            source="c-1.json",
+            default_started_at=datetime(2026, 11, 23, tzinfo=UTC),
+        )

@@ -27,7 +27,7 @@ PREFIX = "calls/2026/11/23/c-1/"
 @pytest.fixture
 def originals(tmp_path) -> Originals:
     """With the original of one call."""
-    opened = Originals(store=FolderOriginals(tmp_path), wrapper=LocalKeyWrapper(bytes(32)), keep_days=30)
+    opened = Originals(store=FolderOriginals(tmp_path), wrapper=LocalKeyWrapper(bytes(32)))
     noise = np.random.default_rng(1).uniform(-0.5, 0.5, (8000, 1)).astype(np.float32)
     with sealed(
         [CardSafeAudio(samples=noise, rate_hz=8000)],

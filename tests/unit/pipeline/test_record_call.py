@@ -12,7 +12,7 @@ from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.resources import resource_folder
 from callveil.config import Profile
 from callveil.errors import EngineError, RefusedError
-from callveil.kit import Kit
+from callveil.kit import Kit, fallback_policy
 from callveil.pipeline.record_call import record_call
 from callveil.testing import (
     START,
@@ -30,6 +30,7 @@ from callveil.vocabulary.audio import Audio
 from callveil.vocabulary.consent import ConsentRecord, Flag, Purpose
 from callveil.vocabulary.pii import Entity, Finding
 from callveil.vocabulary.recording import State
+from callveil.vocabulary.retention import KeptPart, Match, Period, Policy
 
 RATE_HZ = 8000
 PREFIX = "calls/2026/11/23/c-1/"
@@ -110,6 +111,7 @@ def test_a_granted_call_is_published_whole(kit):
         "callveil-retention": "standard",
         "callveil-expires": "2027-11-23",
         "callveil-hold": "no",
+        "callveil-restricted": "no",
         "callveil-jurisdiction": "GB",
         "callveil-profile": "default",
     }
@@ -242,3 +244,40 @@ def test_the_certificate_tells_what_was_done(kit):
         "fake-detector",
         "fake-transcriber",
     ]
+
+
+def keep(**periods: Period) -> dict[KeptPart, Period]:
+    return {KeptPart(part): period for part, period in periods.items()}
+
+
+YEAR, YEARS = Period(months=12), Period(months=84)
+
+
+def test_policies_make_the_tags_and_the_lock(kit):
+    long = Policy(
+        name="mifid",
+        match=Match(tags=frozenset({"mifid"})),
+        duty=keep(transcript=YEARS),
+        keep=keep(audio=YEAR),
+    )
+    run(replace(kit, policies=(long, fallback_policy(kit.profile))), replace(call(), tags=("mifid",)))
+    tags = kit.store.tags(PREFIX + "audio.flac")
+    assert (tags["callveil-retention"], tags["callveil-expires"]) == ("mifid", "2033-11-23")
+    # The audio goes first, so no object is locked beyond its time.
+    locked_until = kit.store.retention(PREFIX)
+    assert locked_until.date() == START.replace(year=2027).date()
+
+
+def test_a_call_that_no_policy_fits_is_kept_by_the_profile(kit):
+    other = Policy(name="mifid", match=Match(tags=frozenset({"mifid"})), keep=keep(audio=YEARS))
+    run(replace(kit, policies=(other, fallback_policy(kit.profile))))
+    assert kit.store.tags(PREFIX + "audio.flac")["callveil-retention"] == "standard"
+    assert kit.store.retention(PREFIX).date() == START.replace(year=2027).date()
+
+
+def test_what_waits_for_an_event_is_open_and_not_locked(kit):
+    waiting = Policy(name="contract", keep=keep(audio=YEAR), since="contract_end")
+    run(replace(kit, policies=(waiting, fallback_policy(kit.profile))))
+    tags = kit.store.tags(PREFIX + "audio.flac")
+    assert (tags["callveil-retention"], tags["callveil-expires"]) == ("contract", "open")
+    assert kit.store.retention(PREFIX) is None

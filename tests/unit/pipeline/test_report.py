@@ -393,3 +393,35 @@ def test_every_kind_has_a_name_and_its_own_look():
     assert len({kind.label for kind in kinds}) == len(kinds)
     assert len({(kind.family, kind.member) for kind in kinds}) == len(kinds)
     assert kind_of("SOMETHING_NEW").label == "SOMETHING_NEW"
+
+
+@pytest.mark.parametrize(
+    ("doomed", "gone"),
+    [
+        ([Part.AUDIO], ["recording"]),
+        ([Part.TRANSCRIPT], ["transcript"]),
+        ([Part.AUDIO, Part.TRANSCRIPT], ["recording", "transcript"]),
+    ],
+)
+def test_what_retention_or_erasure_deleted_is_named(tmp_path, doomed, gone):
+    store = MemoryStore()
+    publish(store, tmp_path, spans=(span(0.8, 2.2),))
+    publish(store, tmp_path, "c-2")
+    store.delete_parts("calls/2026/11/23/c-1/", doomed)
+    page = Page(page_of(store, tmp_path))
+    for what in ("recording", "transcript"):
+        said = f"The {what} was deleted: its time to be kept was over, or it was erased."
+        assert page.text.count(said) == (what in gone)
+    assert "Card number masked from 0.8 to 2.2 seconds" in page.text
+    players = [value for tag, name, value in page.attributes if (tag, name) == ("audio", "aria-label")]
+    assert len(players) == (1 if "recording" in gone else 2)
+    assert f"audio kept {'0:04' if 'recording' in gone else '0:08'}" in page.text
+
+
+@pytest.mark.parametrize("part", [Part.AUDIO, Part.TRANSCRIPT])
+def test_a_part_that_is_missing_for_no_reason_is_an_error(tmp_path, part):
+    store = MemoryStore()
+    publish(store, tmp_path)
+    del store._calls["calls/2026/11/23/c-1/"].contents[part]
+    with pytest.raises(StoreError):
+        page_of(store, tmp_path)

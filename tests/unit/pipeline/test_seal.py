@@ -13,9 +13,10 @@ from callveil.adapters.originals_folder import FolderOriginals
 from callveil.adapters.resources import resource_folder
 from callveil.config import Profile, load_config
 from callveil.errors import ConfigError, NotFoundError, RefusedError, StoreError
-from callveil.kit import Kit, Originals, open_originals
+from callveil.kit import Kit, Originals, fallback_policy, open_originals
 from callveil.pipeline.record_call import record_call
 from callveil.pipeline.seal import delete_expired, replay_original, rewrap_originals
+from callveil.stages.retention_tags import NEVER
 from callveil.testing import (
     START,
     FakeDiarizer,
@@ -32,6 +33,7 @@ from callveil.vocabulary.consent import ConsentRecord, Flag, Purpose
 from callveil.vocabulary.original import Replay
 from callveil.vocabulary.pii import Entity, Finding
 from callveil.vocabulary.recording import Part, State
+from callveil.vocabulary.retention import KeptPart, Period, Policy
 
 RATE_HZ, KEY = 8000, b"k" * 32
 NAME_S, CODE_S = (11.0, 12.0), (15.0, 16.0)
@@ -65,14 +67,14 @@ class FirstFindings:
 
 @pytest.fixture
 def originals(tmp_path) -> Originals:
-    return Originals(store=FolderOriginals(tmp_path / "o"), wrapper=LocalKeyWrapper(KEY), keep_days=30)
+    return Originals(store=FolderOriginals(tmp_path / "o"), wrapper=LocalKeyWrapper(KEY))
 
 
 @pytest.fixture
 def kit(originals) -> Kit:
     return Kit(
         profile_name="default",
-        profile=Profile(),
+        profile=Profile.model_validate({"originals": {"keep": "seal", "location": "o"}}),
         rules=load_consent_rules(resource_folder("pipelines") / "consent.toml"),
         transcriber=FakeTranscriber(words=words("my name and code", channel=1, start_s=0.5)),
         dual=FakeDiarizer(),
@@ -263,12 +265,12 @@ def test_the_profile_says_where_originals_go(tmp_path):
     assert open_originals(config("")) is None
     with pytest.raises(ConfigError, match="location"):
         config('keep = "seal"')
-    sealing = f'keep = "seal"\nlocation = "{tmp_path}/o"\nkeep_days = 7'
+    sealing = f'keep = "seal"\nlocation = "{tmp_path}/o"'
     with pytest.raises(ConfigError, match="landing key"):
         open_originals(config(sealing))
     key = {"CALLVEIL_LANDING_KEY": "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="}
     opened = open_originals(config(sealing, key))
-    assert (opened.keep_days, opened.wrapper.key_id) == (7, LocalKeyWrapper(KEY).key_id)
+    assert opened.wrapper.key_id == LocalKeyWrapper(KEY).key_id
     with pytest.raises(ConfigError, match="CALLVEIL_S3_ACCESS_KEY"):
         open_originals(config('keep = "seal"\nlocation = "s3://bucket/x"', key))
     with pytest.raises(ConfigError, match="a folder"):
@@ -276,3 +278,16 @@ def test_the_profile_says_where_originals_go(tmp_path):
     s3 = {**key, "CALLVEIL_S3_ACCESS_KEY": "a", "CALLVEIL_S3_SECRET_KEY": "b"}
     opened = open_originals(config('keep = "seal"\nlocation = "s3://bucket/x"', s3))
     assert repr(opened.store) == "S3Originals('s3.amazonaws.com/bucket/x/originals/')"
+
+
+def test_a_policy_that_names_the_original_says_how_long_it_is_sealed(kit, originals):
+    duty = Policy(name="mifid", duty={KeptPart.ORIGINAL: Period(months=60)})
+    run(replace(kit, policies=(duty, fallback_policy(kit.profile))))
+    assert originals.store.key("c-1").expires_at == (START + timedelta(seconds=30)).replace(year=2031)
+
+
+def test_an_original_that_waits_for_an_event_does_not_expire(kit, originals):
+    waiting = Policy(name="contract", keep={KeptPart.ORIGINAL: Period(months=60)}, since="contract_end")
+    run(replace(kit, policies=(waiting, fallback_policy(kit.profile))))
+    assert originals.store.key("c-1").expires_at == NEVER
+    assert delete_expired(originals, START.replace(year=2099), is_held=lambda _: False) == ()

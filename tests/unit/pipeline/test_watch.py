@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from callveil.adapters.drop_folder import DropFolder
+from callveil.adapters.subject_keys import SubjectKeys
 from callveil.config import Profile, ServiceConfig
 from callveil.errors import ConfigError, LedgerError, NotFoundError, RefusedError, StoreError
 from callveil.pipeline.drop_pairs import Verdict, groups, verdict
@@ -22,6 +23,7 @@ from callveil.pipeline.watch import Looked, Watcher
 from callveil.testing import ManualClock, MemoryLanding, temporary_ledger
 from callveil.vocabulary.consent import ConsentRecord, Flag, Purpose
 from callveil.vocabulary.drop import DroppedFile
+from callveil.vocabulary.rights import IdentifierKind
 
 SIPREC = (Path(__file__).parents[2] / "data" / "siprec" / "consent.xml").read_text()
 SECRET = "4111222233334444"
@@ -51,6 +53,7 @@ class Place:
             landing=self.landing,
             clock=self.clock,
             settings=ServiceConfig(),
+            hasher=SubjectKeys([bytes(32)]),
             config=SimpleNamespace(profile=Profile()),
         )
 
@@ -101,6 +104,27 @@ def test_a_pair_becomes_a_call_and_is_gone(place):
     assert b"".join(place.landing.read(call.landing)) == wav()
     assert wav()[44:] not in bytes(place.landing.recordings[call.landing].content)
     assert place.ledger.audit()[0].actor == "watch"
+
+
+@pytest.mark.parametrize("suffix", ["json", "xml"])
+def test_the_parties_of_a_dropped_call_can_be_found(place, monkeypatch, suffix):
+    seen = []
+    accept = place.ledger.accept
+
+    def listen(new, **given):
+        seen.extend(new.identities)
+        return accept(new, **given)
+
+    monkeypatch.setattr(place.ledger, "accept", listen)
+    place.put("r.wav", wav())
+    parties = [{"role": "customer", "identifiers": {"phone": "+49 30 123456"}}]
+    call = json.dumps({"call_id": "c-1", "consent": "granted", "parties": parties})
+    xml = SIPREC.replace("tel:+14155550100", "tel:+4930123456")
+    place.put(f"r.{suffix}", call if suffix == "json" else xml)
+    assert place.look().accepted == 1
+    assert [each.digest for each in seen] == [
+        place.service.hasher.digests(IdentifierKind.PHONE, "+4930123456")[0]
+    ]
 
 
 def test_siprec_metadata_maps_the_channels(place):

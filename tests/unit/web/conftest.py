@@ -66,6 +66,25 @@ def signed(body: bytes, clock: ManualClock, key: IngestKey = KEY, skew_s: int = 
 
 
 @pytest.fixture
+def identities(service, monkeypatch):
+    """What calls that are taken in can be found by: kind and party, once their values were looked up."""
+    seen = []
+    accept = service.ledger.accept
+
+    def listen(new, **given):
+        seen.extend(new.identities)
+        return accept(new, **given)
+
+    monkeypatch.setattr(service.ledger, "accept", listen)
+
+    def identities(*values):
+        known = {service.hasher.identity(kind, value, party): value for kind, value, party in values}
+        return [(each.kind.value, known[each], each.party) for each in seen]
+
+    return identities
+
+
+@pytest.fixture
 def helpers() -> SimpleNamespace:
     return SimpleNamespace(
         **{name: value for name, value in globals().items() if callable(value)}, OLD_KEY=OLD_KEY
@@ -92,6 +111,7 @@ def service(tmp_path: Path, request: pytest.FixtureRequest):
             config=config,
             site=site,
             ledger=ledger,
+            books=ledger.books,
             landing=LandingFolder(site.landing, LocalKeyWrapper(bytes(32))),
             store=MemoryStore(clock=clock),
             originals=None,

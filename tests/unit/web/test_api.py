@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 from fastapi.testclient import TestClient
 
+from callveil.config import IngestKey, KeyRole
 from callveil.errors import LandingError, LedgerError
 from callveil.pipeline.work import decide_call
 from callveil.vocabulary.ledger import CallState
+from callveil.vocabulary.rights import IdentifierKind
 from callveil.web.api import build_api
 
 
@@ -59,6 +61,23 @@ def test_a_push_is_taken(push, service, landed):
     assert call.call.parties[1].identifiers.phone is None
 
 
+def test_the_parties_of_a_push_can_be_found(push, identities, helpers):
+    parties = [
+        {"role": "agent", "identifiers": {"customer_id": "agent-7"}},
+        {
+            "role": "customer",
+            "jurisdiction": "GB",
+            "identifiers": {"phone": "020 7946 0958", "email": "Ada@Example.org"},
+        },
+    ]
+    assert push(call={**helpers.metadata(), "parties": parties}).status_code == 201
+    assert identities(
+        (IdentifierKind.CUSTOMER_ID, "agent-7", 0),
+        (IdentifierKind.PHONE, "+442079460958", 1),
+        (IdentifierKind.EMAIL, "ada@example.org", 1),
+    ) == [("customer_id", "agent-7", 0), ("phone", "+442079460958", 1), ("email", "ada@example.org", 1)]
+
+
 def test_nothing_raw_lies_on_disk(push, service, helpers):
     audio = helpers.wav()
     push(audio=audio)
@@ -83,6 +102,14 @@ def test_other_content_under_the_same_id_is_refused(push, helpers, landed):
     push()
     assert is_problem(push(audio=helpers.wav(seed=1)), 409)
     assert len(landed()) == 2
+
+
+@pytest.mark.parametrize("role", ["privacy", "ops"])
+def test_a_key_of_another_role_pushes_nothing(push, service, landed, role):
+    key = IngestKey(key_id="office", secret="o" * 40, role=KeyRole(role))
+    object.__setattr__(service.site, "ingest_keys", (*service.site.ingest_keys, key))
+    assert is_problem(push(key=key), 403, "role", "ingest")
+    assert landed() == []
 
 
 def test_an_idempotency_key_stands_for_one_push(push, helpers, landed):

@@ -16,6 +16,7 @@ from callveil.adapters.call_metadata import parse_consent
 from callveil.errors import NotFoundError
 from callveil.pipeline.work import decide_call
 from callveil.vocabulary.ledger import CallState
+from callveil.vocabulary.rights import IdentifierKind
 from callveil.web.api import build_api
 
 SECRET, API_KEY = b"a client secret of 32 bytes.....", "api-key"
@@ -116,6 +117,25 @@ def when(condition, timeout_s=5.0):
             return True
         time.sleep(0.05)
     return False
+
+
+def test_the_caller_over_audiohook_can_be_found(client, service, identities):
+    with client.websocket_connect("/v1/audiohook", headers=audiohook_headers(service.clock)) as socket:
+        hook = AudioHook(socket)
+        hook.open(consent="granted")
+        hook.close()
+    (found,) = identities(*((IdentifierKind.PHONE, "+4930123456", party) for party in (0, 1)))
+    assert found[1] == "+4930123456"
+
+
+def test_the_caller_over_twilio_can_be_found(client, service, identities):
+    with client.websocket_connect("/v1/twilio", headers=twilio_headers()) as socket:
+        twilio = Twilio(socket)
+        twilio.start(consent="granted", customer_phone="+4930123456")
+        twilio.say("stop", {"accountSid": "AC1", "callSid": "CA1"})
+        assert when(lambda: service.ledger.calls() and service.ledger.get("CA1").arrived_at)
+    (found,) = identities(*((IdentifierKind.PHONE, "+4930123456", party) for party in (0, 1)))
+    assert found[1] == "+4930123456"
 
 
 def test_a_call_over_audiohook_is_landed(client, service):

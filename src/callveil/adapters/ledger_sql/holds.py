@@ -87,19 +87,26 @@ class SqlHolds:
         self._database.write(lambda c: change(c, call_id, store_hold=on))
 
 
-def hold_arriving(connection: sa.Connection, call_id: str, found: Sequence[Identity]) -> None:
+def hold_arriving(
+    connection: sa.Connection, call_id: str, found: Sequence[Identity], *, actor: str, now: datetime
+) -> None:
     """Put the standing holds on a person on a call of theirs that comes in."""
     if found:
-        hold_covered(connection, [call_id])
+        for hold_id, on in hold_covered(connection, [call_id]):
+            _note(connection, Action.HOLD_PLACED, hold_id, [on], actor=actor, now=now)
 
 
-def hold_covered(connection: sa.Connection, call_ids: Sequence[str]) -> None:
+def hold_covered(connection: sa.Connection, call_ids: Sequence[str]) -> list[tuple[str, str]]:
     """Put the standing holds on persons on those of these calls that they are in.
 
     Args:
         connection: In a transaction that has the lock of `subject_lock`, and has locked the calls.
         call_ids: Of the calls; none of them is erased.
+
+    Returns:
+        Hold and call of those that were not on it.
     """
+    new: list[tuple[str, str]] = []
     for start in range(0, len(call_ids), BATCH):
         query = (
             sa.select(hold_identities.c.hold_id, identities.c.call_id)
@@ -110,8 +117,10 @@ def hold_covered(connection: sa.Connection, call_ids: Sequence[str]) -> None:
         )
         found = connection.execute(query.order_by(hold_identities.c.hold_id)).all()
         for hold_id, rows in groupby(found, key=lambda row: str(row.hold_id)):
-            _link(connection, hold_id, [row.call_id for row in rows])
+            linked = _link(connection, hold_id, [row.call_id for row in rows])
+            new += [(hold_id, call_id) for call_id in linked]
         refresh(connection, *sorted({row.call_id for row in found}))
+    return new
 
 
 def lock_present(connection: sa.Connection, call_ids: Iterable[str]) -> list[str]:
@@ -210,7 +219,9 @@ def _note(
     audit_chain.append(connection, actor=actor, action=action, call_id=call_id, detail=detail, now=now)
 
 
-def _link(connection: sa.Connection, hold_id: str, call_ids: Sequence[str]) -> None:
+def _link(connection: sa.Connection, hold_id: str, call_ids: Sequence[str]) -> list[str]:
+    """Put calls under a hold; returns those that were not."""
+    new: list[str] = []
     for start in range(0, len(call_ids), BATCH):
         some = call_ids[start : start + BATCH]
         query = sa.select(hold_calls.c.call_id).where(
@@ -220,6 +231,8 @@ def _link(connection: sa.Connection, hold_id: str, call_ids: Sequence[str]) -> N
         rows = [{"hold_id": hold_id, "call_id": call_id} for call_id in some if call_id not in known]
         if rows:
             connection.execute(sa.insert(hold_calls), rows)
+        new += [row["call_id"] for row in rows]
+    return new
 
 
 def _with_counts() -> sa.Select[Any]:

@@ -21,6 +21,7 @@ from callveil.adapters.ledger_sql.rights_tables import request_identities, reque
 from callveil.adapters.ledger_sql.subject_index import identity_of
 from callveil.adapters.ledger_sql.tables import calls
 from callveil.errors import NotFoundError
+from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.rights import ItemState, Request, RequestItem, RequestKind, RequestState
 
 _CLOSED = (RequestState.DONE, RequestState.REFUSED)
@@ -247,8 +248,8 @@ def _restrict(
     connection: sa.Connection, call_id: str, reason: str | None, *, actor: str, now: datetime
 ) -> None:
     row = find(connection, call_id, lock=True)
-    if row.restricted == reason:
-        return
+    if row.restricted == reason or row.state == CallState.ERASED:
+        return  # of an erased call there is nothing left that could be used
     change(connection, call_id, restricted=reason)
     refresh(connection, call_id)
     action = Action.UNRESTRICTED if reason is None else Action.RESTRICTED

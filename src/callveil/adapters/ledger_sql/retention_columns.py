@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,7 +45,7 @@ def columns_of(connection: sa.Connection, call: Call, duration_s: float | None) 
 
 def end_of(call: Call, duration_s: float | None) -> dict[str, Any]:
     """The columns of a call's end; where its length is not known, of its beginning."""
-    ended_at: datetime = call.started_at + timedelta(seconds=duration_s or 0.0)
+    ended_at: datetime = call.started_at.astimezone(UTC) + timedelta(seconds=duration_s or 0.0)
     return {"ended_at": ended_at, "ended_on": f"{ended_at:%Y-%m-%d}"}
 
 

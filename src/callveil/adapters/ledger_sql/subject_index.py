@@ -83,6 +83,12 @@ def add(connection: sa.Connection, call: Call, found: Iterable[Identity]) -> Non
         connection.execute(sa.insert(identities), rows)
 
 
+def replace(connection: sa.Connection, call: Call, found: Iterable[Identity]) -> None:
+    """Enter the identifiers of a call's parties in the place of those that are there."""
+    connection.execute(sa.delete(identities).where(identities.c.call_id == call.call_id))
+    add(connection, call, found)
+
+
 def identity_of(row: sa.Row[Any], party: int) -> Identity:
     """A row of any table that holds digests."""
     return Identity(kind=IdentifierKind(row.kind), digest=row.digest, generation=row.generation, party=party)

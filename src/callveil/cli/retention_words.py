@@ -1,0 +1,234 @@
+"""What `callveil retention` says: words and tables for people, fields for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+
+from callveil.cli.output import console
+from callveil.pipeline.sweep import Applied, Swept
+from callveil.ports import SweptCall
+from callveil.retention.simulate import NOBODY, OPEN, Counts, Simulation, Tally
+from callveil.retention.words import part_words
+from callveil.stages.documents.forms import utc
+from callveil.vocabulary.retention import Decision, Fate, KeptPart
+
+_ROWS = 60
+_SHOWN = 20
+
+_COUNTS = tuple(Counts.__dataclass_fields__)
+
+
+def simulation_fields(found: Simulation, before: str, after: str) -> dict[str, Any]:
+    """A simulation as JSON."""
+    return {
+        "on": found.on.isoformat(),
+        "policies": {"before": before, "after": after},
+        "total": _counts(found.total),
+        "parts_due": {
+            part.value: {"before": _tally(old), "after": _tally(new)}
+            for part, (old, new) in found.parts.items()
+        },
+        "rows": [
+            {"policy": policy, "month": month, **_counts(counts)}
+            for (policy, month), counts in found.rows.items()
+        ],
+    }
+
+
+def print_simulation(found: Simulation, before: str, after: str) -> None:
+    """A simulation in words: what is due, what a change changes, and a row for each policy and month."""
+    total, is_change = found.total, before != after
+    _say(f"What the policies would do on {found.on:%Y-%m-%d}; nothing is touched.")
+    _say(f"Policies now:    {before}")
+    if is_change:
+        _say(f"Policies tried:  {after}")
+    lines = [(f"calls whose audio is to be deleted{', now' if is_change else ''}", total.deleted_before)]
+    if is_change:
+        lines += [
+            ("calls whose audio is to be deleted, tried", total.deleted_after),
+            ("calls kept longer by the change", total.extended),
+            ("calls kept shorter by the change", total.shortened),
+        ]
+    lines += [("calls under legal hold", total.held), ("calls that nobody may use", total.restricted)]
+    lines.append(("all calls", total.ends_after))
+    for label, tally in lines:
+        _say(f"  {label:<44}{_words(tally):>28}")
+    for part, (old, new) in found.parts.items():
+        sides = f"{old.n_calls:,} now, {new.n_calls:,} tried" if is_change else f"{new.n_calls:,}"
+        _say(f"  {f'{part_words(part)}s to delete':<44}{sides:>28}")
+    _print_rows(found, is_change=is_change)
+
+
+def _print_rows(found: Simulation, *, is_change: bool) -> None:
+    columns = (
+        {
+            "end, now": "ends_before",
+            "end, tried": "ends_after",
+            "to delete, now": "deleted_before",
+            "to delete, tried": "deleted_after",
+            "longer": "extended",
+            "shorter": "shortened",
+        }
+        if is_change
+        else {"end": "ends_after", "to delete": "deleted_after"}
+    ) | {"on hold": "held", "restricted": "restricted"}
+    table = Table(title="Calls by policy, and month in which their audio ends", title_justify="left")
+    table.add_column("policy", overflow="fold")
+    table.add_column("month")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for (policy, month), counts in list(found.rows.items())[:_ROWS]:
+        cells = [f"{getattr(counts, field).n_calls:,}" for field in columns.values()]
+        table.add_row(
+            "hold or request" if policy == NOBODY else policy, "no date" if month == OPEN else month, *cells
+        )
+    console.print(table)
+    if len(found.rows) > _ROWS:
+        _say(f"and {len(found.rows) - _ROWS} rows more; --json has all of them")
+
+
+def swept_fields(found: Swept, at: datetime, *, done: bool) -> dict[str, Any]:
+    """A sweep as JSON."""
+    return {
+        "at": utc(at),
+        "done": done,
+        "calls": found.n_calls,
+        "due": found.n_due,
+        "whole": found.whole,
+        "parts": [
+            {"policy": policy, "part": part.value, "calls": n}
+            for (policy, part), n in sorted(found.parts.items())
+        ],
+        "held": found.held,
+        "restricted": found.restricted,
+        "erasing": found.erasing,
+        "deleted": found.deleted,
+        "taken_up": found.taken_up,
+        "failed": found.failed,
+        "more": found.more,
+        "first": [
+            {
+                "call_id": due.call_id,
+                "parts": [part.value for part in due.parts],
+                "whole": due.whole,
+                "policy": due.policy,
+                "reason": due.reason,
+            }
+            for due in found.due
+        ],
+    }
+
+
+def print_swept(found: Swept, at: datetime, *, done: bool) -> None:
+    """A sweep in words."""
+    _say(f"{found.n_calls:,} calls looked at, as of {at:%Y-%m-%d %H:%M} UTC.")
+    verb = "was due" if done else "is due"
+    _say(f"Of {found.n_due:,} of them something {verb}; of {found.whole:,} all that was left.")
+    for (policy, part), n in sorted(found.parts.items()):
+        _say(f"  {n:>9,}  {part_words(part)}, policy {policy}")
+    for n, words in (
+        (found.held, "are under legal hold: they stay"),
+        (found.restricted, "may not be used by anybody: they stay"),
+        (found.erasing, "are being erased at a person's request: left to that"),
+    ):
+        if n:
+            _say(f"{n:,} {words}.")
+    for due in found.due[:_SHOWN]:
+        parts = "all of it" if due.whole else ", ".join(part_words(part) for part in due.parts)
+        _say(f"  {due.call_id}: {parts}. {due.reason}")
+    if found.n_due > _SHOWN:
+        _say(f"  and {found.n_due - _SHOWN:,} more")
+    if not done:
+        _say("Nothing was deleted. To delete what is due: add --yes")
+        return
+    _say(f"Deleted of {found.deleted:,} calls; {found.taken_up:,} deletions of earlier runs finished.")
+    if found.failed:
+        _say(f"{found.failed:,} failed; the next run tries them again.")
+    if found.more:
+        _say("More may be due: run it again.")
+
+
+def applied_fields(found: Applied, *, done: bool) -> dict[str, Any]:
+    """What was applied, as JSON."""
+    names = ("n_calls", "changed", "tags", "longer", "shorter", "originals", "missing", "failed")
+    return {"done": done, **{name.removeprefix("n_"): getattr(found, name) for name in names}}
+
+
+def print_applied(found: Applied, *, done: bool) -> None:
+    """What was applied, in words."""
+    verb = "changed" if done else "would change"
+    _say(f"{found.n_calls:,} published calls looked at, {found.changed:,} {verb}:")
+    for n, words in (
+        (found.tags, "get other tags"),
+        (found.longer, "are locked longer"),
+        (found.shorter, "are locked shorter"),
+        (found.originals, "have a sealed original that is kept for another time"),
+    ):
+        _say(f"  {n:>9,}  {words}")
+    if found.missing:
+        _say(f"{found.missing:,} are not in the store: callveil reconcile, or callveil verify")
+    if found.failed:
+        _say(f"{found.failed:,} could not be changed; run it again.")
+    if not done:
+        _say("Nothing was changed. To change it: add --yes")
+
+
+def decision_fields(swept: SweptCall, decision: Decision, fitting: Sequence[str]) -> dict[str, Any]:
+    """What is decided of a call, as JSON."""
+    return {
+        "call_id": swept.facts.call_id,
+        "ended_at": utc(swept.facts.ended_at),
+        "fate": decision.fate.value,
+        "until": utc(decision.until) if decision.until is not None else None,
+        "policies": list(fitting),
+        "events": {name: utc(at) for name, at in swept.facts.events.items()},
+        "gone": sorted(part.value for part in swept.facts.gone),
+        "parts": [
+            {
+                "part": part.part.value,
+                "fate": part.fate.value,
+                "until": utc(part.until) if part.until is not None else None,
+                "policy": part.policy,
+                "reason": part.reason,
+            }
+            for part in decision.parts
+        ],
+    }
+
+
+def print_decision(swept: SweptCall, decision: Decision, fitting: Sequence[str]) -> None:
+    """What is decided of a call, in words."""
+    _say(f"Call {swept.facts.call_id}, ended {swept.facts.ended_at:%Y-%m-%d %H:%M} UTC.")
+    _say(f"Policies that fit it: {', '.join(fitting) or 'none'}.")
+    for name, at in swept.facts.events.items():
+        _say(f"Event {name}: {at:%Y-%m-%d}.")
+    said = {
+        Fate.KEEP: "stays",
+        Fate.RESTRICT: "stays, and nobody may use it",
+        Fate.DELETE: "is to be deleted",
+    }
+    for part in decision.parts:
+        _say(f"The {part_words(part.part)} {said[part.fate]}. {part.reason}")
+    gone = [part_words(part) for part in KeptPart if part in swept.facts.gone]
+    if gone:
+        _say(f"Deleted already: {', '.join(gone)}.")
+
+
+def _counts(counts: Counts) -> dict[str, Any]:
+    return {name: _tally(getattr(counts, name)) for name in _COUNTS}
+
+
+def _tally(tally: Tally) -> dict[str, Any]:
+    return {"calls": tally.n_calls, "hours": round(tally.duration_s / 3600, 2)}
+
+
+def _words(tally: Tally) -> str:
+    return f"{tally.n_calls:,} ({tally.duration_s / 3600:,.1f} h of audio)"
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
