@@ -16,15 +16,6 @@ from callveil.vocabulary.ledger import TRANSITIONS, CallState, LedgerCall
 _WAITING = frozenset({CallState.RECEIVED, CallState.KEPT, CallState.PROCESSING})
 
 
-OUTSIDE = "process"
-"""Source of calls that are processed outside of the service: no worker decides about them."""
-
-
-def is_outside(row: sa.Row[Any]) -> bool:
-    """Whether a call is processed outside of the service."""
-    return bool(row.source == OUTSIDE)
-
-
 def find(connection: sa.Connection, call_id: str, *, lock: bool = False) -> sa.Row[Any]:
     """Row of a call.
 

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from callveil.adapters.ledger_sql import audit_chain
 from callveil.adapters.ledger_sql.audit_chain import SETTLED, Action
 from callveil.adapters.ledger_sql.call_rows import call_from_json, dump
-from callveil.adapters.ledger_sql.call_state import change, enter, find, is_outside, owe_again, read
+from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
 from callveil.adapters.ledger_sql.outbox import lease_end
 from callveil.adapters.ledger_sql.retention_columns import end_of
-from callveil.adapters.ledger_sql.tables import attempts, calls
+from callveil.adapters.ledger_sql.tables import OUTSIDE, attempts, calls
 from callveil.errors import LeaseLostError, NotFoundError, RefusedError
 from callveil.vocabulary.ledger import TRANSITIONS, CallState, Claim, LedgerCall, Settlement
 
@@ -80,7 +80,7 @@ def _is_free(row: sa.Row[Any], now: datetime) -> bool:
         return False
     if row.not_before is not None and row.not_before > now:
         return False
-    return CallState(row.state) in _ENTERED and not is_outside(row)
+    return CallState(row.state) in _ENTERED and row.source != OUTSIDE
 
 
 def renew(connection: sa.Connection, held: Claim, *, lease_s: float, now: datetime) -> Claim | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from callveil.adapters.ledger_sql import audit_chain, consent_rows, outbox, subject_index
+from callveil.adapters.ledger_sql import audit_chain, consent_rows, outbox, subject_index, subject_lock
 from callveil.adapters.ledger_sql.audit_chain import Action
 from callveil.adapters.ledger_sql.call_rows import (
     call_from_json,
@@ -19,14 +19,14 @@ from callveil.adapters.ledger_sql.call_rows import (
     ledger_call,
     without_identifiers,
 )
-from callveil.adapters.ledger_sql.call_state import OUTSIDE, change, enter, find, is_outside, owe_again, read
+from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
 from callveil.adapters.ledger_sql.holds import hold_arriving
 from callveil.adapters.ledger_sql.retention_columns import columns_of, end_of
-from callveil.adapters.ledger_sql.tables import calls
+from callveil.adapters.ledger_sql.tables import OUTSIDE, calls
 from callveil.errors import RefusedError
 from callveil.stages.consent_history import fold_answers
 from callveil.vocabulary.consent import ConsentRecord
-from callveil.vocabulary.ledger import CallState, LedgerCall, NewCall, Settlement
+from callveil.vocabulary.ledger import TRANSITIONS, CallState, LedgerCall, NewCall, Settlement
 
 _DECIDED_ANEW = frozenset(CallState) - {CallState.PROCESSING, CallState.DISCARDED, CallState.ERASED}
 
@@ -38,11 +38,12 @@ def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
     if found is not None:
         # The same landing: the caller asks again for what it brought itself, so it is not to throw it away.
         return ledger_call(found), found.landing == new.landing
+    if new.identities:
+        subject_lock.share(connection)
     _insert(connection, new, key, now)
     call_id = new.call.call_id
     consent_rows.add(connection, call_id, new.call.consent, actor=actor, now=now)
     subject_index.add(connection, new.call, new.identities)
-    hold_arriving(connection, call_id, new.identities)
     event = outbox.owe(
         connection,
         call_id=call_id,
@@ -57,6 +58,7 @@ def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
     audit_chain.append(
         connection, actor=actor, action=Action.RECEIVED, call_id=call_id, detail=detail, now=now
     )
+    hold_arriving(connection, call_id, new.identities, actor=actor, now=now)
     return read(connection, call_id), True
 
 
@@ -73,8 +75,11 @@ def _present(connection: sa.Connection, new: NewCall, key: str | None) -> sa.Row
         by_key = connection.execute(sa.select(calls).where(calls.c.idempotency_sha256 == key)).one_or_none()
     if by_id is not None and by_key is not None and by_id.call_id != by_key.call_id:
         raise RefusedError("the idempotency key stands for another call")
-    if by_id is not None and by_id.state == CallState.ERASED:
-        raise RefusedError(f"call {by_id.call_id}: was erased; it is not taken in again")
+    for found in (by_id, by_key):
+        if found is not None and found.state == CallState.ERASED:
+            raise RefusedError(f"call {found.call_id}: was erased; it is not taken in again")
+    if by_id is not None and by_id.source == OUTSIDE:
+        raise RefusedError(f"call {by_id.call_id}: was processed outside of the service")
     for found, what in ((by_id, "call id"), (by_key, "idempotency key")):
         if found is None or found.landing == new.landing:
             continue
@@ -85,9 +90,15 @@ def _present(connection: sa.Connection, new: NewCall, key: str | None) -> sa.Row
     return by_id if by_id is not None else by_key
 
 
+def _is_outside(row: sa.Row[Any]) -> bool:
+    return bool(row.source == OUTSIDE)
+
+
 def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> LedgerCall:
     """See `Ledger.enlist`."""
     call_id = new.call.call_id
+    if new.identities:
+        subject_lock.share(connection)
     query = sa.select(calls).where(calls.c.call_id == call_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -95,17 +106,16 @@ def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
         consent_rows.add(connection, call_id, new.call.consent, actor=OUTSIDE, now=now)
     elif row.state == CallState.ERASED:
         raise RefusedError(f"call {call_id}: was erased; it is not taken in again")
-    elif row.landing is not None or not is_outside(row):
+    elif row.landing is not None or not _is_outside(row):
         raise RefusedError(f"call {call_id}: the service has this call")
     else:
         _enlist_again(connection, row, new, now=now)
-        subject_index.remove(connection, call_id)
-    subject_index.add(connection, new.call, new.identities)
-    hold_arriving(connection, call_id, new.identities)
+    subject_index.replace(connection, new.call, new.identities)
     detail = {"source": new.source, "content_sha256": new.content_sha256, "n_bytes": new.n_bytes}
     audit_chain.append(
         connection, actor=actor, action=Action.ENLISTED, call_id=call_id, detail=detail, now=now
     )
+    hold_arriving(connection, call_id, new.identities, actor=actor, now=now)
     return read(connection, call_id)
 
 
@@ -135,6 +145,8 @@ def record(
     row = find(connection, call_id, lock=True)
     if row.state == CallState.ERASED:
         raise RefusedError(f"call {call_id}: was erased meanwhile")
+    if result.state not in TRANSITIONS[CallState.PROCESSING] or result.state is CallState.ERASED:
+        raise ValueError(f"a call is not recorded as {result.state}")
     values: dict[str, Any] = {}
     if result.state in (CallState.PUBLISHED, CallState.DISCARDED):
         values = {
@@ -166,7 +178,8 @@ def record(
 
 
 def _insert(connection: sa.Connection, new: NewCall, key: str | None, now: datetime) -> None:
-    arrived_at = None if new.content_sha256 is None else now
+    is_arriving = new.content_sha256 is None and new.source != OUTSIDE
+    arrived_at = None if is_arriving else now
     connection.execute(
         sa.insert(calls).values(
             call_id=new.call.call_id,
@@ -264,7 +277,7 @@ def record_consent(
         "consent_version": version,
         **columns_of(connection, replace(call, consent=standing), row.duration_s),
     }
-    if row.state in _DECIDED_ANEW and not is_outside(row):
+    if row.state in _DECIDED_ANEW and not _is_outside(row):
         # A worker that decides at this moment keeps its claim; what it settles is decided anew.
         lease = {"lease_owner": row.lease_owner, "lease_until": row.lease_until}
         enter(connection, row, CallState.RECEIVED, now=now, **answers, **lease)

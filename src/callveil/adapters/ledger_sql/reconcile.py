@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from callveil.adapters.ledger_sql import audit_chain
 from callveil.adapters.ledger_sql.audit_chain import Action
 from callveil.adapters.ledger_sql.call_rows import ledger_call
-from callveil.adapters.ledger_sql.call_state import OUTSIDE, change, enter, find, owe_again
+from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again
 from callveil.adapters.ledger_sql.outbox import BATCH
 from callveil.adapters.ledger_sql.tables import (
     HAS_SENT,
@@ -19,6 +19,7 @@ from callveil.adapters.ledger_sql.tables import (
     IS_HELD,
     IS_PROCESSING,
     IS_WAITING,
+    OUTSIDE,
     STILL_ARRIVING,
     TO_SHRED,
     calls,

@@ -8,7 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from callveil.adapters.ledger_sql import subject_lock
 from callveil.adapters.ledger_sql.database import Database
+from callveil.adapters.ledger_sql.holds import calls_with, hold_covered, lock_present
 from callveil.adapters.ledger_sql.outbox import BATCH
 from callveil.adapters.ledger_sql.rights_tables import hold_identities, identities, request_identities
 from callveil.vocabulary.call import Call
@@ -61,11 +63,6 @@ class SqlSubjectIndex:
         return self._database.write(lambda c: _rekey(c, generation, step, limit))
 
 
-def remove(connection: sa.Connection, call_id: str) -> None:
-    """Take the identifiers of a call's parties out."""
-    connection.execute(sa.delete(identities).where(identities.c.call_id == call_id))
-
-
 def add(connection: sa.Connection, call: Call, found: Iterable[Identity]) -> None:
     """Enter the identifiers of a call's parties; those that are there already are passed over."""
     query = sa.select(identities.c.party, identities.c.kind, identities.c.digest)
@@ -86,6 +83,12 @@ def add(connection: sa.Connection, call: Call, found: Iterable[Identity]) -> Non
         connection.execute(sa.insert(identities), rows)
 
 
+def replace(connection: sa.Connection, call: Call, found: Iterable[Identity]) -> None:
+    """Enter the identifiers of a call's parties in the place of those that are there."""
+    connection.execute(sa.delete(identities).where(identities.c.call_id == call.call_id))
+    add(connection, call, found)
+
+
 def identity_of(row: sa.Row[Any], party: int) -> Identity:
     """A row of any table that holds digests."""
     return Identity(kind=IdentifierKind(row.kind), digest=row.digest, generation=row.generation, party=party)
@@ -100,20 +103,26 @@ def _order(found: Sighting) -> tuple[str, int, str, str]:
 
 
 def _rekey(connection: sa.Connection, generation: int, step: Callable[[str], str], limit: int) -> int:
+    subject_lock.alone(connection)
     n_done = 0
-    for table in _WITH_DIGESTS:
-        query = sa.select(table.c.number, table.c.digest).where(table.c.generation == generation)
-        rows = connection.execute(
-            query.order_by(table.c.number).limit(limit - n_done).with_for_update()
-        ).all()
+    # Holds first: a call that comes in meanwhile has digests of the newest generation.
+    for table in (hold_identities, request_identities, identities):
+        query = sa.select(table).where(table.c.generation == generation)
+        rows = connection.execute(query.order_by(table.c.number).limit(limit - n_done)).all()
+        if not rows:
+            continue
+        on = lock_present(connection, {row.call_id for row in rows}) if table is identities else []
         new = [{"n": row.number, "d": step(row.digest), "g": generation + 1} for row in rows]
-        if new:
-            connection.execute(
-                sa.update(table)
-                .where(table.c.number == sa.bindparam("n"))
-                .values(digest=sa.bindparam("d"), generation=sa.bindparam("g")),
-                new,
-            )
+        connection.execute(
+            sa.update(table)
+            .where(table.c.number == sa.bindparam("n"))
+            .values(digest=sa.bindparam("d"), generation=sa.bindparam("g")),
+            new,
+        )
+        if table is hold_identities:
+            on = lock_present(connection, calls_with(connection, [each["d"] for each in new]))
+        # What came in under one generation while the hold was of another one.
+        hold_covered(connection, on)
         n_done += len(new)
         if n_done >= limit:
             break
