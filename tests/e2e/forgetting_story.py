@@ -1,7 +1,4 @@
-"""The made-up contact centre of the story in test_forgetting.py: 40 subjects, 200 calls, and what must be left.
-
-What must be left is reckoned here from ages in days alone, without Callveil's own rules.
-"""
+"""The made-up contact centre of test_forgetting.py: 40 subjects, 200 calls, and what must be left of them."""
 
 from __future__ import annotations
 
@@ -18,17 +15,17 @@ AGES_DAYS = (20, 100, 250, 500, 900)
 QUEUES = ("support", "complaints", "sales")
 
 POLICIES = """
-[[policy]]
+[[policies]]
 name = "support"
 match = { queues = ["support"] }
 keep = { audio = "3 months", transcript = "6 months", certificate = "1 year" }
 
-[[policy]]
+[[policies]]
 name = "complaints"
 match = { queues = ["complaints"] }
 keep = { audio = "2 years", transcript = "2 years", certificate = "2 years" }
 
-[[policy]]
+[[policies]]
 name = "mifid"
 match = { tags = ["mifid"] }
 keep = { audio = "5 years", transcript = "5 years", certificate = "5 years" }

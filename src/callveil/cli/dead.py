@@ -9,9 +9,9 @@ import typer
 from rich.table import Table
 
 from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
-from callveil.cli.service import Data, ProfileOption, actor, open_service
+from callveil.cli.service import Data, ProfileOption, actor, open_office, open_service
 from callveil.errors import MetadataError, RefusedError
-from callveil.kit import Service
+from callveil.kit import Office, Service
 from callveil.stages.documents.forms import utc
 from callveil.vocabulary.ledger import CallState, LedgerCall
 
@@ -27,7 +27,7 @@ def list_calls(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Show failed and quarantined calls, and why."""
-    found = list(_dead(open_service(data, profile)))
+    found = list(_dead(open_office(data, profile)))
     if as_json:
         rows = [
             {
@@ -82,9 +82,9 @@ def replay(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _dead(service: Service, *states: CallState) -> Iterator[LedgerCall]:
+def _dead(place: Service | Office, *states: CallState) -> Iterator[LedgerCall]:
     for state in states or _DEAD:
         after: str | None = None
-        while page := service.ledger.calls(state=state, after=after, limit=500):
+        while page := place.ledger.calls(state=state, after=after, limit=500):
             yield from page
             after = page[-1].call_id

@@ -135,8 +135,13 @@ def reconcile(
     A worker does the same every few seconds.
     """
     from callveil.pipeline.reconcile import reconcile as look
+    from callveil.pipeline.reconcile import reconcile_processed
 
-    found = look(open_service(data, profile))
+    config, site = load(data, profile)
+    if site.is_processed:
+        found = reconcile_processed(build_office(config, site))
+    else:
+        found = look(build_service(config, site))
     fields = {
         "reemitted": found.reemitted,
         "cut_off": found.cut_off,
@@ -158,6 +163,6 @@ def reconcile(
     )
     console.print(
         f"{found.removals} deletions finished, {found.requests} requests carried on,"
-        f" {found.holds} legal holds mended, {found.receipts} receipts of recipients came, {found.late} are late, {found.failed} things"
-        " failed and are tried again"
+        f" {found.holds} legal holds mended, {found.receipts} receipts of recipients came, {found.late} are"
+        f" late, {found.failed} things failed and are tried again"
     )

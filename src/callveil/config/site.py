@@ -104,6 +104,11 @@ class Site:
         return self.data / "ingest-key.json"
 
     @property
+    def is_processed(self) -> bool:
+        """True for a folder that `callveil process` keeps a ledger in: it has no landing and no workers."""
+        return read_layout(self.data) is not None
+
+    @property
     def subject_key_file(self) -> Path:
         """Where the keys of the subject index are, where the environment names none."""
         return self.data / "subject-keys.json"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 
 from callveil.errors import CallveilError, NotFoundError
-from callveil.kit import Service, office_of
+from callveil.kit import Office, Service, office_of
 from callveil.pipeline import erasure
 from callveil.pipeline.work import shred_if_done
 from callveil.vocabulary.ledger import LedgerCall
@@ -67,12 +67,22 @@ def reconcile(service: Service) -> Reconciled:
     reemitted = service.ledger.reemit(grace_s=service.settings.reemit_after_s, now=now)
     shredded = sum(shred_if_done(call, service, actor=ACTOR) for call in service.ledger.to_shred(limit=_PAGE))
     orphans = _shred_orphans(service)
-    resumed = erasure.resume(office_of(service), actor=ACTOR)
+    resumed = reconcile_processed(office_of(service))
+    return replace(resumed, reemitted=reemitted, cut_off=cut_off, shredded=shredded, orphans=orphans)
+
+
+def reconcile_processed(office: Office) -> Reconciled:
+    """Look once where no service is: at calls of `callveil process`, which have no landing and no events.
+
+    Raises:
+        LedgerError: The ledger failed.
+    """
+    resumed = erasure.resume(office, actor=ACTOR)
     return Reconciled(
-        reemitted=reemitted,
-        cut_off=cut_off,
-        shredded=shredded,
-        orphans=orphans,
+        reemitted=0,
+        cut_off=0,
+        shredded=0,
+        orphans=0,
         removals=resumed.removals,
         requests=resumed.requests,
         holds=resumed.holds,

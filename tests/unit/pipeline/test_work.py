@@ -77,6 +77,7 @@ def service(tmp_path: Path):
             config=config,
             site=site,
             ledger=ledger,
+            books=ledger.books,
             landing=LandingFolder(site.landing, LocalKeyWrapper(bytes(32))),
             store=MemoryStore(clock=clock),
             originals=None,
