@@ -45,7 +45,7 @@ _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 _Queue = Annotated[str, Field(min_length=1, max_length=256)]
 _Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 _Place = Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
-_Outcome = Literal["published", "quarantined", "failed", "discarded", "held"]
+_Outcome = Literal["published", "quarantined", "failed", "discarded"]
 
 
 class _Match(_Table):
@@ -63,7 +63,7 @@ class _Match(_Table):
         default=frozenset(), description="a list of inbound, outbound, internal, unknown"
     )
     outcomes: frozenset[_Outcome] = Field(
-        default=frozenset(), description="a list of published, quarantined, failed, discarded, held"
+        default=frozenset(), description="a list of published, quarantined, failed, discarded"
     )
 
 

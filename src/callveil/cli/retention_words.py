@@ -46,20 +46,20 @@ def print_simulation(found: Simulation, before: str, after: str) -> None:
     _say(f"Policies now:    {before}")
     if is_change:
         _say(f"Policies tried:  {after}")
-    lines = [(f"calls whose audio is to be deleted{', now' if is_change else ''}", total.deleted_before)]
+    head = ("now", "tried") if is_change else ("",)
+    _line("", *head)
+    for part, sides in found.parts.items():
+        shown = sides if is_change else sides[1:]
+        _line(f"calls whose {part_words(part)} is to be deleted", *(_words(side) for side in shown))
     if is_change:
-        lines += [
-            ("calls whose audio is to be deleted, tried", total.deleted_after),
-            ("calls kept longer by the change", total.extended),
-            ("calls kept shorter by the change", total.shortened),
-        ]
-    lines += [("calls under legal hold", total.held), ("calls that nobody may use", total.restricted)]
-    lines.append(("all calls", total.ends_after))
-    for label, tally in lines:
-        _say(f"  {label:<44}{_words(tally):>28}")
-    for part, (old, new) in found.parts.items():
-        sides = f"{old.n_calls:,} now, {new.n_calls:,} tried" if is_change else f"{new.n_calls:,}"
-        _say(f"  {f'{part_words(part)}s to delete':<44}{sides:>28}")
+        _line("calls kept longer by the change", "", _words(total.extended))
+        _line("calls kept shorter by the change", "", _words(total.shortened))
+    for label, tally in (
+        ("calls under legal hold", total.held),
+        ("calls that nobody may use", total.restricted),
+        ("all calls", total.ends_after),
+    ):
+        _line(label, *("",) * (len(head) - 1), _words(tally))
     _print_rows(found, is_change=is_change)
 
 
@@ -131,12 +131,12 @@ def print_swept(found: Swept, at: datetime, *, done: bool) -> None:
     for (policy, part), n in sorted(found.parts.items()):
         _say(f"  {n:>9,}  {part_words(part)}, policy {policy}")
     for n, words in (
-        (found.held, "are under legal hold: they stay"),
-        (found.restricted, "may not be used by anybody: they stay"),
-        (found.erasing, "are being erased at a person's request: left to that"),
+        (found.held, "Under legal hold, so they stay"),
+        (found.restricted, "May not be used by anybody, and stay"),
+        (found.erasing, "Left to the erasure that a person asked for"),
     ):
         if n:
-            _say(f"{n:,} {words}.")
+            _say(f"{words}: {n:,}.")
     for due in found.due[:_SHOWN]:
         parts = "all of it" if due.whole else ", ".join(part_words(part) for part in due.parts)
         _say(f"  {due.call_id}: {parts}. {due.reason}")
@@ -227,7 +227,11 @@ def _tally(tally: Tally) -> dict[str, Any]:
 
 
 def _words(tally: Tally) -> str:
-    return f"{tally.n_calls:,} ({tally.duration_s / 3600:,.1f} h of audio)"
+    return f"{tally.n_calls:,} ({tally.duration_s / 3600:,.1f} h)"
+
+
+def _line(label: str, *cells: str) -> None:
+    _say(f"  {label:<44}{''.join(f'{cell:>24}' for cell in cells)}".rstrip())
 
 
 def _say(text: str) -> None:

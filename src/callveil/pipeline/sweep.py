@@ -13,7 +13,7 @@ from callveil.kit import Office
 from callveil.pipeline.forget import EVERY_PART, carry_out, finish_removals
 from callveil.ports import SweptCall
 from callveil.retention.policy import OPEN_STATES, decide
-from callveil.retention.simulate import decide_swept
+from callveil.retention.simulate import GroupDecider, decide_swept
 from callveil.stages.retention_tags import NEVER, call_prefix, locked_until, policy_tags
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.recording import Part
@@ -103,8 +103,11 @@ def sweep(office: Office, *, at: datetime, limit: int, actor: str, dry_run: bool
         detail: dict[str, str | int | None] = {"at": at.date().isoformat(), "limit": limit}
         office.ledger.note(actor=actor, action="retention.sweep", call_id=None, detail=detail, now=now)
         found.taken_up, found.failed = _take_up(office, actor)
-    failures = 0
+    failures, decider = 0, GroupDecider(office.policies, at)
     for swept in _calls(office):
+        found.n_calls += 1
+        if not _is_singled_out(swept) and decider.is_surely_early(swept.facts):
+            continue
         due = _look(swept, office, at, found)
         if due is None or dry_run:
             continue
@@ -152,9 +155,12 @@ def _take_up(office: Office, actor: str) -> tuple[int, int]:
             return done, failed
 
 
+def _is_singled_out(swept: SweptCall) -> bool:
+    return bool(swept.holds or swept.requests or swept.restricted is not None or swept.facts.events)
+
+
 def _look(swept: SweptCall, office: Office, at: datetime, found: Swept) -> Due | None:
     """Decide about a call and count it; what is due of it, or None."""
-    found.n_calls += 1
     decision = look(swept, office, at)
     found.held += any(hold.released_at is None or hold.released_at > at for hold in swept.holds)
     found.restricted += decision.fate is Fate.RESTRICT

@@ -36,6 +36,8 @@ _SWEPT = tuple(
 )
 """What rests. A held call has a deadline of its own, and the others are being worked on."""
 
+_OTHERS = tuple(state.value for state in CallState if state.value not in _SWEPT)
+
 _NO_TRAITS = '{"direction":"unknown","jurisdictions":[],"purposes":[],"queue":null,"tags":[]}'
 
 
@@ -94,8 +96,12 @@ def _group(row: sa.Row[Any], text: str) -> CallGroup:
 
 
 def page(after: str | None, limit: int, *, singled_out: bool) -> sa.Select[Any]:
-    """A page of the calls that rest."""
-    query = _calls().where(calls.c.state.in_(_SWEPT)).order_by(calls.c.call_id).limit(limit)
+    """A page of the calls that rest.
+
+    They are named by the states they are not in: told the states they are in, SQLite looks all of them up by
+    state and sorts them, for every page.
+    """
+    query = _calls().where(calls.c.state.not_in(_OTHERS)).order_by(calls.c.call_id).limit(limit)
     if singled_out:
         query = query.where(SINGLED_OUT)
     return query if after is None else query.where(calls.c.call_id > after)
@@ -108,7 +114,8 @@ def one(call_id: str) -> sa.Select[Any]:
 
 def _calls() -> sa.Select[Any]:
     c = calls.c
-    columns = (c.call_id, c.state, c.ended_at, c.received_at, c.gone, c.restricted, c.duration_s, c.n_holds)
+    ended_at = sa.func.coalesce(c.ended_at, c.received_at).label("ended_at")
+    columns = (c.call_id, c.state, ended_at, c.gone, c.restricted, c.duration_s, c.n_holds)
     joined = calls.outerjoin(traits, traits.c.number == c.traits)
     return sa.select(*columns, c.singled_out, traits.c.traits.label("text")).select_from(joined)
 
@@ -127,7 +134,7 @@ def read(connection: sa.Connection, query: sa.Select[Any]) -> tuple[SweptCall, .
             facts=CallFacts(
                 call_id=row.call_id,
                 traits=traits_from_json(row.text or _NO_TRAITS, row.state),
-                ended_at=row.ended_at or row.received_at,
+                ended_at=row.ended_at,
                 events=events.get(row.call_id, {}),
                 gone=parts_from_text(row.gone),
             ),

@@ -26,7 +26,7 @@ def time_text(time: datetime) -> str:
 
 def time_of(text: str) -> datetime:
     """The time that `time_text` wrote."""
-    return datetime.strptime(text, _TIME_FORMAT).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 class UtcTime(TypeDecorator[datetime]):
