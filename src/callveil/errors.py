@@ -102,6 +102,12 @@ class SignatureError(CallveilError):
     code = "signature"
 
 
+class PrivilegeError(CallveilError):
+    """The key is known, but is not good for this."""
+
+    code = "privilege"
+
+
 class ProtocolError(CallveilError):
     """The other side of a connection does not keep to its protocol.
 

@@ -178,7 +178,10 @@ def _ledger_place(kind: str, request: pytest.FixtureRequest) -> LedgerPlace:
         return LedgerPlace(f"sqlite:///{file}", file=file)
     place = LedgerPlace(request.getfixturevalue("ledger_database"), server=_server(request))
     # Making a database for every test would take most of the time.
-    place.sql("TRUNCATE calls, consent, outbox, attempts, audit, audit_head RESTART IDENTITY")
+    place.sql(
+        "TRUNCATE calls, traits, consent, outbox, attempts, audit, audit_head, holds, requests, notices,"
+        " removals RESTART IDENTITY CASCADE"
+    )
     place.sql(f"INSERT INTO audit_head (id, number, digest) VALUES (1, 0, '{'0' * 64}')")
     return place
 

@@ -118,7 +118,7 @@ def test_persons_of_processed_calls_are_found_and_no_identifier_is_stored(place)
     given = json.dumps({"phone": [ADA], "email": [], "customer_id": []})
     assert len(place.find("--identifiers-stdin", stdin=given)["calls"]) == 2
 
-    known = [ADA, ADA[1:], "7946", ADA_MAIL, "bob@", FAMILY[1:], "agent-7", "anonymous"]
+    known = [ADA, ADA[1:], "020 7946", ADA_MAIL, "bob@", FAMILY[1:], "agent-7", "anonymous"]
     for path in place.out.rglob("*"):
         if path.is_file():
             content = path.read_bytes().lower()
@@ -198,3 +198,20 @@ def test_keys_rotate_without_an_identifier(place):
     keys.unlink()
     done = place.run("process", place.calls, "--out", place.out, "--profile", place.profile)
     assert (done.returncode, "subject keys" in done.stderr, keys.exists()) == (2, True, False)
+
+
+def test_a_call_that_was_erased_is_refused_when_its_recording_is_given_again(place):
+    place.process()
+    erased = ("subject", "erase", "--phone", ADA, "--data", place.out, "--profile", place.profile, "--yes")
+    done = place.run(*erased)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert place.found("--phone", ADA) == {}
+    given = ("process", place.calls, "--out", place.out, "--profile", place.profile, "--json")
+    done = place.run(*given)
+    assert done.returncode == 3
+    calls = {call["call_id"]: call for call in json.loads(done.stdout)["calls"]}
+    for call_id in ("c-1", "c-4"):
+        assert (calls[call_id]["state"], calls[call_id]["error"]["code"]) == ("failed", "refused")
+    assert {calls[call_id]["state"] for call_id in ("c-2", "c-3", "c-5")} == {"skipped"}
+    assert place.found("--phone", ADA) == {}
+    assert not list(place.out.rglob("c-1*"))

@@ -16,7 +16,7 @@ from callveil.config.profile import (
     validate,
 )
 from callveil.config.service import ServiceConfig
-from callveil.config.site import SITE_VARIABLES, IngestKey, Site, load_site, make_process_site
+from callveil.config.site import SITE_VARIABLES, IngestKey, KeyRole, Site, load_site, make_process_site
 
 __all__ = [
     "SECRET_VARIABLES",
@@ -24,6 +24,7 @@ __all__ = [
     "Config",
     "EngineConfig",
     "IngestKey",
+    "KeyRole",
     "Profile",
     "Secrets",
     "ServiceConfig",

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
@@ -38,17 +39,30 @@ DEFAULT_BROKER = "kafka://127.0.0.1:9092"
 _SHORTEST_SECRET = 32
 
 
+class KeyRole(StrEnum):
+    """What a key is good for; each key has one role."""
+
+    INGEST = "ingest"
+    """Push calls and answers about consent, ask for states."""
+    PRIVACY = "privacy"
+    """Answer data subjects: find, export, erase, restrict, holds, breach report."""
+    OPS = "ops"
+    """Tune retention: simulate, apply, sweep, holds, recipients' receipts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestKey:
-    """A key that pushes are signed with.
+    """A key that requests to the API are signed with.
 
     Attributes:
         key_id: Names it in the X-Callveil-Key header.
         secret: For HMAC-SHA256, 32 characters or more.
+        role: What it is good for.
     """
 
     key_id: str
     secret: str = field(repr=False)
+    role: KeyRole = KeyRole.INGEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +213,9 @@ def _tokens(text: SecretStr | None) -> tuple[str, ...]:
 
 
 def parse_ingest_keys(text: str, where: str) -> tuple[IngestKey, ...]:
-    """Read ingest keys: one object {"key_id": ..., "secret": ...}, or a list of up to eight.
+    """Read keys: one object {"key_id": ..., "secret": ..., "role": ...}, or a list of up to sixteen.
+
+    The role may be left out; it is then "ingest".
 
     Args:
         text: JSON.
@@ -208,7 +224,10 @@ def parse_ingest_keys(text: str, where: str) -> tuple[IngestKey, ...]:
     Raises:
         ConfigError: It is something else.
     """
-    allowed = 'allowed: {"key_id": text, "secret": text of 32 characters or more}, or a list of up to 8'
+    allowed = (
+        'allowed: {"key_id": text, "secret": text of 32 characters or more, "role": "ingest", "privacy" or '
+        '"ops"}, or a list of up to 16'
+    )
     try:
         found = json.loads(text)
     except ValueError:
@@ -216,14 +235,17 @@ def parse_ingest_keys(text: str, where: str) -> tuple[IngestKey, ...]:
     rows = found if isinstance(found, list) else [found]
     keys: dict[str, IngestKey] = {}
     for row in rows:
-        if not (isinstance(row, dict) and set(row) == {"key_id", "secret"}):
+        if not (isinstance(row, dict) and set(row) - {"role"} == {"key_id", "secret"}):
             raise ConfigError(f"{where}: holds something else than keys; {allowed}")
         key_id, secret = row["key_id"], row["secret"]
         if not (isinstance(key_id, str) and key_id and isinstance(secret, str)):
             raise ConfigError(f"{where}: key_id and secret must be text; {allowed}")
         if len(secret) < _SHORTEST_SECRET:
             raise ConfigError(f"{where}: a secret is too short; {allowed}")
-        keys[key_id] = IngestKey(key_id=key_id, secret=secret)
-    if not 1 <= len(rows) <= 8 or len(keys) != len(rows):
+        role = row.get("role", KeyRole.INGEST)
+        if role not in tuple(KeyRole):
+            raise ConfigError(f"{where}: a role is of another kind; {allowed}")
+        keys[key_id] = IngestKey(key_id=key_id, secret=secret, role=KeyRole(role))
+    if not 1 <= len(rows) <= 16 or len(keys) != len(rows):
         raise ConfigError(f"{where}: holds {len(rows)} keys, or one id twice; {allowed}")
     return tuple(keys.values())

@@ -165,7 +165,8 @@ class Ledger(Protocol):
 
         Raises:
             LeaseLostError: The claim is outdated; nothing has changed.
-            ValueError: `TRANSITIONS` does not allow it, or HELD without `hold_until`.
+            ValueError: `TRANSITIONS` does not allow it, it is ERASED, which only a removal makes a call, or
+                HELD without `hold_until`.
         """
 
     def release(self, owner: str, *, now: datetime) -> int:

@@ -16,6 +16,7 @@ from callveil import __version__
 from callveil.adapters.call_document import CALL_ID
 from callveil.adapters.call_metadata import parse_call, parse_consent
 from callveil.adapters.metrics import CONTENT_TYPE, ApiMetrics
+from callveil.config import KeyRole
 from callveil.errors import CallveilError
 from callveil.kit import Service
 from callveil.pipeline.intake import take_in, waiting_calls
@@ -97,7 +98,7 @@ def _add_status(app: FastAPI, service: Service, ingest: _Ingest, *, open_status:
     def check(request: Request) -> None:
         if open_status and not {KEY_HEADER, SIGNATURE_HEADER} & {name.title() for name in request.headers}:
             return
-        ingest.signed(request).check(hashlib.sha256(b"").hexdigest())
+        ingest.signed(request).check(hashlib.sha256(b"").hexdigest(), tuple(KeyRole))
 
     @app.get("/v1/calls/{call_id}", responses=answers(401, 404, 422, 503))
     async def status(request: Request, call_id: CallId) -> Response:
@@ -204,7 +205,7 @@ class _Ingest:
             body += chunk
             if len(body) > _MOST_PATCH_BYTES:
                 raise ProblemError(413, f"body: allowed: up to {_MOST_PATCH_BYTES} bytes")
-        signed.check(hashlib.sha256(body).hexdigest())
+        signed.check(hashlib.sha256(body).hexdigest(), (KeyRole.INGEST, KeyRole.PRIVACY))
         return await run_in_threadpool(self._record_consent, call_id, bytes(body), signed.actor)
 
     def _record_consent(self, call_id: str, body: bytes, actor: str) -> LedgerCall:

@@ -16,6 +16,7 @@ from callveil.errors import (
     LedgerError,
     MetadataError,
     NotFoundError,
+    PrivilegeError,
     RefusedError,
     SignatureError,
     StoreError,
@@ -23,6 +24,7 @@ from callveil.errors import (
 
 _STATUS: tuple[tuple[type[CallveilError], int], ...] = (
     (SignatureError, 401),
+    (PrivilegeError, 403),
     (NotFoundError, 404),
     (RefusedError, 409),
     (AudioError, 415),
@@ -36,6 +38,7 @@ _STATUS: tuple[tuple[type[CallveilError], int], ...] = (
 _TITLES = {
     400: "Bad request",
     401: "Not signed, or not by a known key",
+    403: "Not with this key",
     404: "Not found",
     405: "Method not allowed",
     409: "Conflict",

@@ -1,14 +1,18 @@
-"""Who may push: HMAC-SHA256 over timestamp and body, with keys that can be rotated."""
+"""Who may do what: HMAC-SHA256 with keys that have a role and can be rotated.
+
+Pushes, answers and states are signed over timestamp and body. What the office answers (retention, rights) is
+signed over method and target as well, so that a signed request is good for nothing else.
+"""
 
 from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from callveil.config import IngestKey
-from callveil.errors import SignatureError
+from callveil.config import IngestKey, KeyRole
+from callveil.errors import PrivilegeError, SignatureError
 
 KEY_HEADER = "X-Callveil-Key"
 TIMESTAMP_HEADER = "X-Callveil-Timestamp"
@@ -57,18 +61,44 @@ class Signed:
         """As it stands in the audit chain."""
         return f"key:{self._key.key_id}"
 
-    def check(self, body_sha256: str) -> None:
-        """Check the signature.
+    def check(self, body_sha256: str, roles: Collection[KeyRole] = (KeyRole.INGEST,)) -> None:
+        """Check the signature of a push, an answer or a question for a state.
 
         Args:
             body_sha256: SHA-256 of the whole body, lower-case hex.
+            roles: That may do it.
 
         Raises:
             SignatureError: It is another one.
+            PrivilegeError: The key is of another role.
         """
         expected = sign(self._key.secret, self._timestamp, body_sha256)
         if not hmac.compare_digest(expected, self._signature):
             raise SignatureError(f"{SIGNATURE_HEADER}: does not fit timestamp and body")
+        self._require(roles)
+
+    def check_office(self, roles: Collection[KeyRole], method: str, target: str, body_sha256: str) -> None:
+        """Check the signature and the role of a request to the office.
+
+        Args:
+            roles: That may do it.
+            method: "GET", "POST", ...
+            target: Path and query as they were sent.
+            body_sha256: SHA-256 of the whole body, lower-case hex.
+
+        Raises:
+            SignatureError: It is another one.
+            PrivilegeError: The key is of another role.
+        """
+        expected = sign_office(self._key.secret, self._timestamp, method, target, body_sha256)
+        if not hmac.compare_digest(expected, self._signature):
+            raise SignatureError(f"{SIGNATURE_HEADER}: does not fit timestamp, method, target and body")
+        self._require(roles)
+
+    def _require(self, roles: Collection[KeyRole]) -> None:
+        if self._key.role not in roles:
+            allowed = " or ".join(sorted(roles))
+            raise PrivilegeError(f"{KEY_HEADER}: this needs a key of role {allowed}")
 
 
 def sign(secret: str, timestamp: str, body_sha256: str) -> str:
@@ -80,3 +110,18 @@ def sign(secret: str, timestamp: str, body_sha256: str) -> str:
         body_sha256: Lower-case hex.
     """
     return hmac.new(secret.encode(), f"{timestamp}.{body_sha256}".encode(), "sha256").hexdigest()
+
+
+def sign_office(secret: str, timestamp: str, method: str, target: str, body_sha256: str) -> str:
+    """Hex HMAC-SHA256 of `timestamp + "." + method + "." + target + "." + sha256hex(body)`.
+
+    Args:
+        secret: Of the key.
+        timestamp: Whole seconds since 1970, as text.
+        method: In capitals.
+        target: Path and query as they are sent, "/v1/holds?standing=true".
+        body_sha256: Lower-case hex.
+    """
+    return hmac.new(
+        secret.encode(), f"{timestamp}.{method}.{target}.{body_sha256}".encode(), "sha256"
+    ).hexdigest()

@@ -78,6 +78,22 @@ def test_the_audit_chain_is_checked(run, service, tmp_path):
     assert json.loads(run("audit", "verify", "--json", code=3)) == {"intact": False, "first_broken": 1}
 
 
+def test_keys_of_a_role_rotate_among_themselves(run, tmp_path):
+    run("ingest-key", "rotate")
+    run("ingest-key", "rotate", "--role", "privacy")
+    first = load_site(tmp_path).ingest_keys
+    assert [key.role for key in first] == ["ingest", "privacy"]
+    for _ in range(2):
+        run("ingest-key", "rotate", "--role", "privacy")
+    keys = load_site(tmp_path).ingest_keys
+    assert [key.role for key in keys] == ["ingest", "privacy", "privacy"]
+    assert keys[0] == first[0]
+    assert first[1] not in keys
+    run("ingest-key", "retire", "--role", "privacy")
+    assert load_site(tmp_path).ingest_keys == (keys[0], keys[2])
+    assert type(run("ingest-key", "retire", "--role", "ops")).__name__ == "RefusedError"
+
+
 def test_ingest_keys_rotate_and_retire(run, tmp_path):
     run("ingest-key", "rotate")
     first = load_site(tmp_path).ingest_keys

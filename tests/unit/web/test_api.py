@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from fastapi.testclient import TestClient
 
+from callveil.config import IngestKey, KeyRole
 from callveil.errors import LandingError, LedgerError
 from callveil.pipeline.work import decide_call
 from callveil.vocabulary.ledger import CallState
@@ -101,6 +102,14 @@ def test_other_content_under_the_same_id_is_refused(push, helpers, landed):
     push()
     assert is_problem(push(audio=helpers.wav(seed=1)), 409)
     assert len(landed()) == 2
+
+
+@pytest.mark.parametrize("role", ["privacy", "ops"])
+def test_a_key_of_another_role_pushes_nothing(push, service, landed, role):
+    key = IngestKey(key_id="office", secret="o" * 40, role=KeyRole(role))
+    object.__setattr__(service.site, "ingest_keys", (*service.site.ingest_keys, key))
+    assert is_problem(push(key=key), 403, "role", "ingest")
+    assert landed() == []
 
 
 def test_an_idempotency_key_stands_for_one_push(push, helpers, landed):

@@ -16,7 +16,7 @@ from callveil.adapters.ledger_sql.call_rows import call_from_json, dump
 from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
 from callveil.adapters.ledger_sql.outbox import lease_end
 from callveil.adapters.ledger_sql.retention_columns import end_of
-from callveil.adapters.ledger_sql.tables import attempts, calls
+from callveil.adapters.ledger_sql.tables import OUTSIDE, attempts, calls
 from callveil.errors import LeaseLostError, NotFoundError, RefusedError
 from callveil.vocabulary.ledger import TRANSITIONS, CallState, Claim, LedgerCall, Settlement
 
@@ -80,7 +80,7 @@ def _is_free(row: sa.Row[Any], now: datetime) -> bool:
         return False
     if row.not_before is not None and row.not_before > now:
         return False
-    return CallState(row.state) in _ENTERED
+    return CallState(row.state) in _ENTERED and row.source != OUTSIDE
 
 
 def renew(connection: sa.Connection, held: Claim, *, lease_s: float, now: datetime) -> Claim | None:
@@ -105,7 +105,7 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
     if (row.fence, row.lease_owner) != (held.fence, held.owner):
         raise LeaseLostError("another worker has the call now")
     came_from = CallState(row.state)
-    if result.state not in TRANSITIONS[came_from]:
+    if result.state not in TRANSITIONS[came_from] or result.state is CallState.ERASED:
         raise ValueError(f"a call that is {came_from} cannot become {result.state}")
     if result.state is CallState.HELD and result.hold_until is None:
         raise ValueError("a call is not held without end: hold_until is missing")

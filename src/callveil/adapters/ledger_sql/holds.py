@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 
-from callveil.adapters.ledger_sql import audit_chain
+from callveil.adapters.ledger_sql import audit_chain, subject_lock
 from callveil.adapters.ledger_sql.audit_chain import Action
-from callveil.adapters.ledger_sql.call_state import change, find
+from callveil.adapters.ledger_sql.call_state import change
 from callveil.adapters.ledger_sql.database import Database
-from callveil.adapters.ledger_sql.outbox import BATCH, lock_calls
+from callveil.adapters.ledger_sql.outbox import BATCH
 from callveil.adapters.ledger_sql.retention_columns import refresh
 from callveil.adapters.ledger_sql.rights_rows import hold_of
 from callveil.adapters.ledger_sql.rights_tables import hold_calls, hold_identities, holds, identities
@@ -86,19 +87,61 @@ class SqlHolds:
         self._database.write(lambda c: change(c, call_id, store_hold=on))
 
 
-def hold_arriving(connection: sa.Connection, call_id: str, found: Sequence[Identity]) -> None:
+def hold_arriving(
+    connection: sa.Connection, call_id: str, found: Sequence[Identity], *, actor: str, now: datetime
+) -> None:
     """Put the standing holds on a person on a call of theirs that comes in."""
-    query = (
-        sa.select(hold_identities.c.hold_id)
-        .join(holds, holds.c.hold_id == hold_identities.c.hold_id)
-        .where(hold_identities.c.digest.in_([each.digest for each in found]), holds.c.released_at.is_(None))
-        .distinct()
-    )
-    hold_ids = sorted(connection.scalars(query)) if found else []
-    for hold_id in hold_ids:
-        _link(connection, hold_id, [call_id])
-    if hold_ids:
-        refresh(connection, call_id)
+    if found:
+        for hold_id, on in hold_covered(connection, [call_id]):
+            _note(connection, Action.HOLD_PLACED, hold_id, [on], actor=actor, now=now)
+
+
+def hold_covered(connection: sa.Connection, call_ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Put the standing holds on persons on those of these calls that they are in.
+
+    Args:
+        connection: In a transaction that has the lock of `subject_lock`, and has locked the calls.
+        call_ids: Of the calls; none of them is erased.
+
+    Returns:
+        Hold and call of those that were not on it.
+    """
+    new: list[tuple[str, str]] = []
+    for start in range(0, len(call_ids), BATCH):
+        query = (
+            sa.select(hold_identities.c.hold_id, identities.c.call_id)
+            .join(holds, holds.c.hold_id == hold_identities.c.hold_id)
+            .join(identities, identities.c.digest == hold_identities.c.digest)
+            .where(identities.c.call_id.in_(call_ids[start : start + BATCH]), holds.c.released_at.is_(None))
+            .distinct()
+        )
+        found = connection.execute(query.order_by(hold_identities.c.hold_id)).all()
+        for hold_id, rows in groupby(found, key=lambda row: str(row.hold_id)):
+            linked = _link(connection, hold_id, [row.call_id for row in rows])
+            new += [(hold_id, call_id) for call_id in linked]
+        refresh(connection, *sorted({row.call_id for row in found}))
+    return new
+
+
+def lock_present(connection: sa.Connection, call_ids: Iterable[str]) -> list[str]:
+    """Lock calls in the order of their ids; returns those that are there and not erased."""
+    wanted, present = sorted(set(call_ids)), []
+    for start in range(0, len(wanted), BATCH):
+        query = sa.select(calls.c.call_id, calls.c.state).where(
+            calls.c.call_id.in_(wanted[start : start + BATCH])
+        )
+        rows = connection.execute(query.order_by(calls.c.call_id).with_for_update()).all()
+        present += [row.call_id for row in rows if row.state != CallState.ERASED]
+    return present
+
+
+def calls_with(connection: sa.Connection, digests: Sequence[str]) -> set[str]:
+    """Calls that these persons are in."""
+    found = set[str]()
+    for start in range(0, len(digests), BATCH):
+        query = sa.select(identities.c.call_id).where(identities.c.digest.in_(digests[start : start + BATCH]))
+        found.update(connection.scalars(query))
+    return found
 
 
 def _place(
@@ -110,17 +153,16 @@ def _place(
     actor: str,
     now: datetime,
 ) -> Hold:
+    known = sa.select(holds.c.hold_id).where(holds.c.hold_id == hold.hold_id)
+    if connection.scalar(known) is not None:
+        return _get(connection, hold.hold_id)
     digests = sorted({each.digest for each in found})
-    persons = set[str]()
-    for start in range(0, len(digests), BATCH):
-        query = sa.select(identities.c.call_id).where(identities.c.digest.in_(digests[start : start + BATCH]))
-        persons.update(connection.scalars(query))
-    wanted = sorted({*call_ids, *persons})
-    for start in range(0, len(wanted), BATCH):
-        lock_calls(connection, wanted[start : start + BATCH])
-    for call_id in sorted(set(call_ids)):
-        if find(connection, call_id).state == CallState.ERASED:
-            raise NotFoundError(f"call {call_id}: is erased")
+    if digests:
+        subject_lock.alone(connection)
+    wanted = lock_present(connection, {*call_ids, *calls_with(connection, digests)})
+    missing = sorted({*call_ids} - {*wanted})
+    if missing:
+        raise NotFoundError(f"call {missing[0]}: is not in the ledger, or erased; no hold is placed")
     connection.execute(
         sa.insert(holds).values(
             hold_id=hold.hold_id,
@@ -138,8 +180,7 @@ def _place(
         ]
         connection.execute(sa.insert(hold_identities), rows)
     _link(connection, hold.hold_id, wanted)
-    for call_id in wanted:
-        refresh(connection, call_id)
+    refresh(connection, *wanted)
     _note(connection, Action.HOLD_PLACED, hold.hold_id, wanted, actor=actor, now=now)
     return _get(connection, hold.hold_id)
 
@@ -147,9 +188,9 @@ def _place(
 def _release(connection: sa.Connection, hold_id: str, reason: str, *, actor: str, now: datetime) -> Hold:
     if _get(connection, hold_id).released_at is not None:
         raise RefusedError(f"{hold_id}: has ended already")
-    on = sorted(connection.scalars(sa.select(hold_calls.c.call_id).where(hold_calls.c.hold_id == hold_id)))
-    for start in range(0, len(on), BATCH):
-        lock_calls(connection, on[start : start + BATCH])
+    subject_lock.alone(connection)
+    its = sa.select(hold_calls.c.call_id).where(hold_calls.c.hold_id == hold_id)
+    on = lock_present(connection, connection.scalars(its))
     ended = connection.execute(
         sa.update(holds)
         .where(holds.c.hold_id == hold_id, holds.c.released_at.is_(None))
@@ -159,8 +200,7 @@ def _release(connection: sa.Connection, hold_id: str, reason: str, *, actor: str
         raise RefusedError(f"{hold_id}: has ended already")
     # Nobody is looked for any more.
     connection.execute(sa.delete(hold_identities).where(hold_identities.c.hold_id == hold_id))
-    for call_id in on:
-        refresh(connection, call_id)
+    refresh(connection, *on)
     _note(connection, Action.HOLD_RELEASED, hold_id, on, actor=actor, now=now)
     return _get(connection, hold_id)
 
@@ -179,12 +219,20 @@ def _note(
     audit_chain.append(connection, actor=actor, action=action, call_id=call_id, detail=detail, now=now)
 
 
-def _link(connection: sa.Connection, hold_id: str, call_ids: Sequence[str]) -> None:
-    query = sa.select(hold_calls.c.call_id).where(hold_calls.c.hold_id == hold_id)
-    known = set(connection.scalars(query))
-    rows = [{"hold_id": hold_id, "call_id": call_id} for call_id in call_ids if call_id not in known]
-    if rows:
-        connection.execute(sa.insert(hold_calls), rows)
+def _link(connection: sa.Connection, hold_id: str, call_ids: Sequence[str]) -> list[str]:
+    """Put calls under a hold; returns those that were not."""
+    new: list[str] = []
+    for start in range(0, len(call_ids), BATCH):
+        some = call_ids[start : start + BATCH]
+        query = sa.select(hold_calls.c.call_id).where(
+            hold_calls.c.hold_id == hold_id, hold_calls.c.call_id.in_(some)
+        )
+        known = set(connection.scalars(query))
+        rows = [{"hold_id": hold_id, "call_id": call_id} for call_id in some if call_id not in known]
+        if rows:
+            connection.execute(sa.insert(hold_calls), rows)
+        new += [row["call_id"] for row in rows]
+    return new
 
 
 def _with_counts() -> sa.Select[Any]:

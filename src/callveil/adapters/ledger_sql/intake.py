@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from callveil.adapters.ledger_sql import audit_chain, consent_rows, outbox, subject_index
+from callveil.adapters.ledger_sql import audit_chain, consent_rows, outbox, subject_index, subject_lock
 from callveil.adapters.ledger_sql.audit_chain import Action
 from callveil.adapters.ledger_sql.call_rows import (
     call_from_json,
@@ -22,16 +22,13 @@ from callveil.adapters.ledger_sql.call_rows import (
 from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
 from callveil.adapters.ledger_sql.holds import hold_arriving
 from callveil.adapters.ledger_sql.retention_columns import columns_of, end_of
-from callveil.adapters.ledger_sql.tables import calls
+from callveil.adapters.ledger_sql.tables import OUTSIDE, calls
 from callveil.errors import RefusedError
 from callveil.stages.consent_history import fold_answers
 from callveil.vocabulary.consent import ConsentRecord
-from callveil.vocabulary.ledger import CallState, LedgerCall, NewCall, Settlement
+from callveil.vocabulary.ledger import TRANSITIONS, CallState, LedgerCall, NewCall, Settlement
 
 _DECIDED_ANEW = frozenset(CallState) - {CallState.PROCESSING, CallState.DISCARDED, CallState.ERASED}
-
-OUTSIDE = "process"
-"""Source of calls that are processed outside of the service: no worker decides about them."""
 
 
 def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> tuple[LedgerCall, bool]:
@@ -41,11 +38,12 @@ def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
     if found is not None:
         # The same landing: the caller asks again for what it brought itself, so it is not to throw it away.
         return ledger_call(found), found.landing == new.landing
+    if new.identities:
+        subject_lock.share(connection)
     _insert(connection, new, key, now)
     call_id = new.call.call_id
     consent_rows.add(connection, call_id, new.call.consent, actor=actor, now=now)
     subject_index.add(connection, new.call, new.identities)
-    hold_arriving(connection, call_id, new.identities)
     event = outbox.owe(
         connection,
         call_id=call_id,
@@ -60,6 +58,7 @@ def accept(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
     audit_chain.append(
         connection, actor=actor, action=Action.RECEIVED, call_id=call_id, detail=detail, now=now
     )
+    hold_arriving(connection, call_id, new.identities, actor=actor, now=now)
     return read(connection, call_id), True
 
 
@@ -76,8 +75,11 @@ def _present(connection: sa.Connection, new: NewCall, key: str | None) -> sa.Row
         by_key = connection.execute(sa.select(calls).where(calls.c.idempotency_sha256 == key)).one_or_none()
     if by_id is not None and by_key is not None and by_id.call_id != by_key.call_id:
         raise RefusedError("the idempotency key stands for another call")
-    if by_id is not None and by_id.state == CallState.ERASED:
-        raise RefusedError(f"call {by_id.call_id}: was erased; it is not taken in again")
+    for found in (by_id, by_key):
+        if found is not None and found.state == CallState.ERASED:
+            raise RefusedError(f"call {found.call_id}: was erased; it is not taken in again")
+    if by_id is not None and by_id.source == OUTSIDE:
+        raise RefusedError(f"call {by_id.call_id}: was processed outside of the service")
     for found, what in ((by_id, "call id"), (by_key, "idempotency key")):
         if found is None or found.landing == new.landing:
             continue
@@ -95,6 +97,8 @@ def _is_outside(row: sa.Row[Any]) -> bool:
 def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime) -> LedgerCall:
     """See `Ledger.enlist`."""
     call_id = new.call.call_id
+    if new.identities:
+        subject_lock.share(connection)
     query = sa.select(calls).where(calls.c.call_id == call_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -106,12 +110,12 @@ def enlist(connection: sa.Connection, new: NewCall, *, actor: str, now: datetime
         raise RefusedError(f"call {call_id}: the service has this call")
     else:
         _enlist_again(connection, row, new, now=now)
-    subject_index.add(connection, new.call, new.identities)
-    hold_arriving(connection, call_id, new.identities)
+    subject_index.replace(connection, new.call, new.identities)
     detail = {"source": new.source, "content_sha256": new.content_sha256, "n_bytes": new.n_bytes}
     audit_chain.append(
         connection, actor=actor, action=Action.ENLISTED, call_id=call_id, detail=detail, now=now
     )
+    hold_arriving(connection, call_id, new.identities, actor=actor, now=now)
     return read(connection, call_id)
 
 
@@ -141,6 +145,8 @@ def record(
     row = find(connection, call_id, lock=True)
     if row.state == CallState.ERASED:
         raise RefusedError(f"call {call_id}: was erased meanwhile")
+    if result.state not in TRANSITIONS[CallState.PROCESSING] or result.state is CallState.ERASED:
+        raise ValueError(f"a call is not recorded as {result.state}")
     values: dict[str, Any] = {}
     if result.state in (CallState.PUBLISHED, CallState.DISCARDED):
         values = {
@@ -172,7 +178,8 @@ def record(
 
 
 def _insert(connection: sa.Connection, new: NewCall, key: str | None, now: datetime) -> None:
-    arrived_at = None if new.content_sha256 is None else now
+    is_arriving = new.content_sha256 is None and new.source != OUTSIDE
+    arrived_at = None if is_arriving else now
     connection.execute(
         sa.insert(calls).values(
             call_id=new.call.call_id,

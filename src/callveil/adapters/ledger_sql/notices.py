@@ -68,11 +68,15 @@ def _owe(connection: sa.Connection, found: Sequence[Notice], *, actor: str, now:
 
 
 def _update(connection: sa.Connection, notice: Notice, *, actor: str, now: datetime) -> None:
-    changed = connection.execute(
+    query = sa.select(notices.c.state).where(notices.c.notice_id == notice.notice_id)
+    state = connection.scalar(query.with_for_update())
+    if state is None:
+        raise NotFoundError("there is no such notice")
+    if state == NoticeState.CONFIRMED and notice.state is not NoticeState.CONFIRMED:
+        return  # two sent it: the receipt of one is not undone by the other
+    connection.execute(
         sa.update(notices).where(notices.c.notice_id == notice.notice_id).values(**_values(notice))
     )
-    if not changed.rowcount:
-        raise NotFoundError("there is no such notice")
     _note(connection, Action.NOTICE_CHANGED, notice, actor=actor, now=now)
 
 

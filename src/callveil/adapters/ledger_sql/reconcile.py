@@ -19,6 +19,7 @@ from callveil.adapters.ledger_sql.tables import (
     IS_HELD,
     IS_PROCESSING,
     IS_WAITING,
+    OUTSIDE,
     STILL_ARRIVING,
     TO_SHRED,
     calls,
@@ -36,7 +37,7 @@ def overdue(*, grace_s: float, now: datetime) -> dict[Action, sa.Select[Any]]:
     is_due = sa.or_(c.not_before.is_(None), c.not_before <= now)
     latest = now - timedelta(seconds=grace_s)
     lost: dict[Action, tuple[sa.Column[Any], list[Any]]] = {
-        Action.HOLD_ENDED: (c.hold_until, [IS_HELD, c.hold_until <= now]),
+        Action.HOLD_ENDED: (c.hold_until, [IS_HELD, c.hold_until <= now, c.source != OUTSIDE]),
         Action.LEASE_ENDED: (c.lease_until, [IS_PROCESSING, c.lease_until <= now]),
         Action.REEMITTED: (c.sent_at, [HAS_SENT, c.sent_at < latest, is_idle, is_due]),
     }

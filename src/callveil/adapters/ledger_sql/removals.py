@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from callveil.adapters.ledger_sql import audit_chain, swept_calls
 from callveil.adapters.ledger_sql.audit_chain import Action
@@ -19,8 +21,10 @@ from callveil.adapters.ledger_sql.retention_columns import parts_from_text, part
 from callveil.adapters.ledger_sql.rights_tables import (
     call_events,
     hold_calls,
+    hold_identities,
     identities,
     removals,
+    request_identities,
     request_items,
 )
 from callveil.adapters.ledger_sql.tables import attempts, calls, consent, outbox
@@ -33,6 +37,12 @@ from callveil.vocabulary.rights import Removal, RemovalWhy
 
 _EVERYTHING = frozenset(KeptPart)
 _PAGE = 500
+_GROUPS = 5000
+_FORGOTTEN = (
+    *(calls, identities, consent, outbox, attempts, call_events, hold_calls, hold_identities),
+    *(request_items, request_identities, removals),
+)
+"""Tables that rows of a person go from, or are blanked in."""
 
 
 class SqlRemovals:
@@ -43,10 +53,14 @@ class SqlRemovals:
 
     def groups(self) -> Iterator[CallGroup]:
         """See `Removals.groups`."""
-        for number, text in self._database.read(swept_calls.all_traits):
-            yield from self._database.read(
-                lambda c, number=number, text=text: swept_calls.groups(c, number, text)  # type: ignore[misc]
+        after: swept_calls.GroupKey | None = None
+        while True:
+            page, after = self._database.read(
+                lambda c, after=after: swept_calls.groups(c, after, _GROUPS)  # type: ignore[misc]
             )
+            yield from page
+            if len(page) < _GROUPS:
+                return
 
     def singled_out(self) -> Iterator[SweptCall]:
         """See `Removals.singled_out`."""
@@ -123,31 +137,46 @@ class SqlRemovals:
         """See `Removals.scrub`.
 
         SQLite overwrites rows that go (secure_delete), but its log has them until it is emptied.
-        PostgreSQL gives the room of dead rows free, and overwrites it when it is needed; only hashes and
-        metadata ever stood there.
+        PostgreSQL gives the room of dead rows free, and overwrites it when it is needed; its own log has them
+        until it is recycled. Only hashes and metadata ever stood there.
 
         Raises:
-            LedgerError: Somebody reads for so long that SQLite's log cannot be emptied.
+            LedgerError: The database failed, or somebody reads on while SQLite's log is to be emptied.
         """
-        if self._database.is_postgresql:
-            engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
-            with engine.connect() as connection:
-                for table in (calls, identities, consent, outbox, attempts, request_items):
-                    connection.exec_driver_sql(f"VACUUM {table.name}")
-            return
-        raw = self._database.engine.raw_connection()
+        problem = None
         try:
-            busy = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if self._database.is_postgresql:
+                self._vacuum()
+            elif not self._empty_log():
+                problem = "another process reads its log"
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            problem = type(error).__name__
+        if problem is not None:
+            raise LedgerError(
+                f"what the ledger's database has forgotten cannot be overwritten now: {problem}"
+            )
+
+    def _vacuum(self) -> None:
+        engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for table in _FORGOTTEN:
+                connection.exec_driver_sql(f"VACUUM {table.name}")
+
+    def _empty_log(self) -> bool:
+        """False when a reader is in the way."""
+        connection = self._database.engine.raw_connection()
+        try:
+            row = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
-            raw.close()
-        if busy:
-            raise LedgerError("the ledger's log cannot be emptied: another process reads it; try again")
+            connection.close()
+        return bool(row[0] == 0)
 
 
 def _note_event(
     connection: sa.Connection, call_id: str, name: str, at: datetime, *, actor: str, now: datetime
 ) -> None:
-    find(connection, call_id, lock=True)
+    if find(connection, call_id, lock=True).state == CallState.ERASED:
+        raise NotFoundError(f"call {call_id}: is erased")
     where = (call_events.c.call_id == call_id, call_events.c.name == name)
     connection.execute(sa.delete(call_events).where(*where))
     connection.execute(sa.insert(call_events).values(call_id=call_id, name=name, at=at))
@@ -190,7 +219,16 @@ def _decide(
     )
     if parts | parts_from_text(row.gone) >= _EVERYTHING:
         # The lease goes too: a worker that has the call finds that it has lost it.
-        enter(connection, row, CallState.ERASED, now=now, reason=new["reason"], fence=row.fence + 1)
+        # A live call arrives no more: nobody is to look for its receiver.
+        enter(
+            connection,
+            row,
+            CallState.ERASED,
+            now=now,
+            reason=new["reason"],
+            fence=row.fence + 1,
+            arrived_at=row.arrived_at or now,
+        )
     detail: audit_chain.Detail = {
         "removal": removal_id,
         "why": new["why"],
@@ -219,10 +257,11 @@ def _finish(
     if found.done_at is not None:
         return found
     numbers = _larger(found.evidence, evidence)
-    if row.state == CallState.ERASED:
+    gone = parts_from_text(row.gone) | found.parts
+    # The end of an older removal of some parts says nothing of the others, which may all be there yet.
+    if row.state == CallState.ERASED and gone >= _EVERYTHING:
         numbers["rows"] = _forget(connection, row, now)
     else:
-        gone = parts_from_text(row.gone) | found.parts
         landing = None if KeptPart.ORIGINAL in found.parts else row.landing
         change(connection, call_id, gone=parts_to_text(gone), landing=landing, updated_at=now)
     _change(connection, removal_id, evidence=dump(numbers), done_at=now)

@@ -21,6 +21,7 @@ from callveil.adapters.ledger_sql.rights_tables import request_identities, reque
 from callveil.adapters.ledger_sql.subject_index import identity_of
 from callveil.adapters.ledger_sql.tables import calls
 from callveil.errors import NotFoundError
+from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.rights import ItemState, Request, RequestItem, RequestKind, RequestState
 
 _CLOSED = (RequestState.DONE, RequestState.REFUSED)
@@ -95,14 +96,15 @@ class SqlRequests:
         forget_identities: bool = False,
     ) -> Request:
         """See `Requests.change`."""
-        given = {
+        given: dict[str, Any] = {
             "state": None if state is None else state.value,
             "due_at": due_at,
             "extension_reason": extension_reason,
             "note": note,
-            "closed_at": now if state in _CLOSED else None,
         }
         values = {name: value for name, value in given.items() if value is not None}
+        if state is not None:
+            values["closed_at"] = now if state in _CLOSED else None
         return self._database.write(
             lambda c: _change(c, request_id, values, forget_identities, actor=actor, now=now)
         )
@@ -187,8 +189,7 @@ def _open(
         connection.execute(sa.insert(request_identities), persons)
     if items:
         connection.execute(sa.insert(request_items), [_values(item) for item in items])
-    for call_id in on:
-        refresh(connection, call_id)
+    refresh(connection, *on)
     detail: audit_chain.Detail = {"request": request_id, "kind": request.kind.value, "calls": len(on)}
     _note(connection, Action.REQUEST_OPENED, None, detail, actor=actor, now=now)
     return _get(connection, request_id)
@@ -212,8 +213,7 @@ def _change(
         connection.execute(sa.update(requests).where(requests.c.request_id == request_id).values(**values))
     if forget_identities:
         connection.execute(sa.delete(request_identities).where(request_identities.c.request_id == request_id))
-    for call_id in on:
-        refresh(connection, call_id)
+    refresh(connection, *on)
     detail: audit_chain.Detail = {
         "request": request_id,
         "state": values.get("state"),
@@ -244,8 +244,8 @@ def _restrict(
     connection: sa.Connection, call_id: str, reason: str | None, *, actor: str, now: datetime
 ) -> None:
     row = find(connection, call_id, lock=True)
-    if row.restricted == reason:
-        return
+    if row.restricted == reason or row.state == CallState.ERASED:
+        return  # of an erased call there is nothing left that could be used
     change(connection, call_id, restricted=reason)
     refresh(connection, call_id)
     action = Action.UNRESTRICTED if reason is None else Action.RESTRICTED

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from callveil.adapters.ledger_sql.call_rows import dump
+from callveil.adapters.ledger_sql.outbox import BATCH
 from callveil.adapters.ledger_sql.rights_tables import (
     call_events,
     hold_calls,
@@ -44,7 +45,7 @@ def columns_of(connection: sa.Connection, call: Call, duration_s: float | None) 
 
 def end_of(call: Call, duration_s: float | None) -> dict[str, Any]:
     """The columns of a call's end; where its length is not known, of its beginning."""
-    ended_at: datetime = call.started_at + timedelta(seconds=duration_s or 0.0)
+    ended_at: datetime = call.started_at.astimezone(UTC) + timedelta(seconds=duration_s or 0.0)
     return {"ended_at": ended_at, "ended_on": f"{ended_at:%Y-%m-%d}"}
 
 
@@ -94,26 +95,35 @@ def parts_from_text(text: str) -> frozenset[KeptPart]:
     return frozenset(KeptPart(name) for name in text.split("+") if name)
 
 
-def refresh(connection: sa.Connection, call_id: str) -> None:
-    """Count the holds of a call anew, and tell whether it is singled out."""
-    standing = (
-        sa.select(sa.func.count())
-        .select_from(hold_calls.join(holds))
-        .where(hold_calls.c.call_id == call_id, holds.c.released_at.is_(None))
+def refresh(connection: sa.Connection, *call_ids: str) -> None:
+    """Count the holds of calls anew, and tell whether they are singled out.
+
+    Args:
+        connection: In a transaction that has locked the calls.
+        call_ids: Of the calls.
+    """
+    c = calls.c
+    on = hold_calls.join(holds)
+    standing = (hold_calls.c.call_id == c.call_id, holds.c.released_at.is_(None))
+    n_holds = sa.select(sa.func.count()).select_from(on).where(*standing).correlate(calls).scalar_subquery()
+    held = sa.select(1).select_from(on).where(*standing).correlate(calls).exists()
+    asked = (
+        sa.select(1)
+        .select_from(request_items.join(requests))
+        .where(
+            request_items.c.call_id == c.call_id,
+            request_items.c.state != ItemState.DONE.value,
+            requests.c.state.in_(OPEN),
+            requests.c.kind.in_(DECIDING),
+        )
+        .correlate(calls)
+        .exists()
     )
-    asked = sa.exists().where(
-        request_items.c.call_id == call_id,
-        request_items.c.state != ItemState.DONE.value,
-        request_items.c.request_id == requests.c.request_id,
-        requests.c.state.in_(OPEN),
-        requests.c.kind.in_(DECIDING),
-    )
-    noted = sa.exists().where(call_events.c.call_id == call_id)
-    n_holds = connection.scalar(standing) or 0
-    is_asked = bool(connection.scalar(sa.select(sa.or_(asked, noted))))
-    restricted = connection.scalar(sa.select(calls.c.restricted).where(calls.c.call_id == call_id))
-    connection.execute(
-        sa.update(calls)
-        .where(calls.c.call_id == call_id)
-        .values(n_holds=n_holds, singled_out=n_holds > 0 or is_asked or restricted is not None)
-    )
+    noted = sa.select(1).where(call_events.c.call_id == c.call_id).correlate(calls).exists()
+    singled_out = sa.or_(held, asked, noted, c.restricted.is_not(None))
+    for start in range(0, len(call_ids), BATCH):
+        connection.execute(
+            sa.update(calls)
+            .where(c.call_id.in_(call_ids[start : start + BATCH]))
+            .values(n_holds=n_holds, singled_out=singled_out)
+        )

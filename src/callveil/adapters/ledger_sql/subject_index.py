@@ -8,7 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from callveil.adapters.ledger_sql import subject_lock
 from callveil.adapters.ledger_sql.database import Database
+from callveil.adapters.ledger_sql.holds import calls_with, hold_covered, lock_present
 from callveil.adapters.ledger_sql.outbox import BATCH
 from callveil.adapters.ledger_sql.rights_tables import hold_identities, identities, request_identities
 from callveil.vocabulary.call import Call
@@ -81,6 +83,12 @@ def add(connection: sa.Connection, call: Call, found: Iterable[Identity]) -> Non
         connection.execute(sa.insert(identities), rows)
 
 
+def replace(connection: sa.Connection, call: Call, found: Iterable[Identity]) -> None:
+    """Enter the identifiers of a call's parties in the place of those that are there."""
+    connection.execute(sa.delete(identities).where(identities.c.call_id == call.call_id))
+    add(connection, call, found)
+
+
 def identity_of(row: sa.Row[Any], party: int) -> Identity:
     """A row of any table that holds digests."""
     return Identity(kind=IdentifierKind(row.kind), digest=row.digest, generation=row.generation, party=party)
@@ -95,21 +103,38 @@ def _order(found: Sighting) -> tuple[str, int, str, str]:
 
 
 def _rekey(connection: sa.Connection, generation: int, step: Callable[[str], str], limit: int) -> int:
+    subject_lock.alone(connection)
     n_done = 0
-    for table in _WITH_DIGESTS:
-        query = sa.select(table.c.number, table.c.digest).where(table.c.generation == generation)
-        rows = connection.execute(
-            query.order_by(table.c.number).limit(limit - n_done).with_for_update()
-        ).all()
+    # Holds first: a call that comes in meanwhile has digests of the newest generation.
+    for table in (hold_identities, request_identities, identities):
+        query = sa.select(table).where(table.c.generation == generation)
+        rows = connection.execute(query.order_by(table.c.number).limit(limit - n_done)).all()
+        if not rows:
+            continue
+        on = lock_present(connection, {row.call_id for row in rows}) if table is identities else []
         new = [{"n": row.number, "d": step(row.digest), "g": generation + 1} for row in rows]
-        if new:
-            connection.execute(
-                sa.update(table)
-                .where(table.c.number == sa.bindparam("n"))
-                .values(digest=sa.bindparam("d"), generation=sa.bindparam("g")),
-                new,
-            )
+        connection.execute(
+            sa.update(table)
+            .where(table.c.number == sa.bindparam("n"))
+            .values(digest=sa.bindparam("d"), generation=sa.bindparam("g")),
+            new,
+        )
+        if table is identities:
+            _drop_doubles(connection, on)
+        elif table is hold_identities:
+            on = lock_present(connection, calls_with(connection, [each["d"] for each in new]))
+        # What came in under one generation while the hold was of another one.
+        hold_covered(connection, on)
         n_done += len(new)
         if n_done >= limit:
             break
     return n_done
+
+
+def _drop_doubles(connection: sa.Connection, call_ids: Sequence[str]) -> None:
+    """A call that was entered under both generations has what is now the same twice."""
+    c = identities.c
+    for start in range(0, len(call_ids), BATCH):
+        its = c.call_id.in_(call_ids[start : start + BATCH])
+        first = sa.select(sa.func.min(c.number)).where(its).group_by(c.call_id, c.party, c.kind, c.digest)
+        connection.execute(sa.delete(identities).where(its, c.number.not_in(first)))

@@ -39,30 +39,53 @@ _SWEPT = tuple(
 _NO_TRAITS = '{"direction":"unknown","jurisdictions":[],"purposes":[],"queue":null,"tags":[]}'
 
 
-def all_traits(connection: sa.Connection) -> tuple[tuple[int, str], ...]:
-    """Number and text of all traits."""
-    query = sa.select(traits.c.number, traits.c.traits).order_by(traits.c.number)
-    return tuple((row.number, row.traits) for row in connection.execute(query))
+GroupKey = tuple[int, str, str, str]
+"""Number of the traits, state, day and parts that are gone: what groups are made by, in their order."""
 
 
-def groups(connection: sa.Connection, number: int, text: str) -> tuple[CallGroup, ...]:
-    """Groups of the calls with these traits."""
+def groups(
+    connection: sa.Connection, after: GroupKey | None, limit: int
+) -> tuple[tuple[CallGroup, ...], GroupKey | None]:
+    """Groups that come after one, in the order of their keys.
+
+    Args:
+        connection: In a transaction.
+        after: Key of the last one before; None for the first.
+        limit: At most so many.
+
+    Returns:
+        The groups, and the key of the last one; None when there is none.
+    """
     c = calls.c
-    by = (c.state, c.ended_on, c.gone)
+    key = (c.traits, c.state, c.ended_on, c.gone)
     query = (
-        sa.select(*by, sa.func.count().label("n_calls"), sa.func.sum(c.duration_s).label("duration_s"))
-        .where(c.traits == number, NOT_SINGLED_OUT, c.state.in_(_SWEPT))
-        .group_by(*by)
+        sa.select(*key, sa.func.count().label("n_calls"), sa.func.sum(c.duration_s).label("duration_s"))
+        .where(NOT_SINGLED_OUT, c.state.in_(_SWEPT))
+        .group_by(*key)
+        .order_by(*key)
+        .limit(limit)
     )
-    return tuple(
-        CallGroup(
-            traits=traits_from_json(text, row.state),
-            ended_on=date.fromisoformat(row.ended_on),
-            gone=parts_from_text(row.gone),
-            n_calls=row.n_calls,
-            duration_s=row.duration_s or 0.0,
-        )
-        for row in connection.execute(query)
+    if after is not None:
+        query = query.where(sa.tuple_(*key) > sa.tuple_(*after))
+    found = query.subquery()
+    # Their texts come afterwards: the order of the index would be lost in one go.
+    texts = sa.select(found, traits.c.traits.label("text")).outerjoin(
+        traits, traits.c.number == found.c.traits
+    )
+    rows = connection.execute(
+        texts.order_by(found.c.traits, found.c.state, found.c.ended_on, found.c.gone)
+    ).all()
+    last = (rows[-1].traits, rows[-1].state, rows[-1].ended_on, rows[-1].gone) if rows else None
+    return tuple(_group(row) for row in rows), last
+
+
+def _group(row: sa.Row[Any]) -> CallGroup:
+    return CallGroup(
+        traits=traits_from_json(row.text or _NO_TRAITS, row.state),
+        ended_on=date.fromisoformat(row.ended_on),
+        gone=parts_from_text(row.gone),
+        n_calls=row.n_calls,
+        duration_s=row.duration_s or 0.0,
     )
 
 

@@ -71,6 +71,9 @@ SINGLED_OUT = sa.text("singled_out")
 NOT_SINGLED_OUT = sa.text("NOT singled_out")
 HAS_SENT = sa.text("state IN ('received', 'kept') AND sent_at IS NOT NULL AND arrived_at IS NOT NULL")
 
+OUTSIDE = "process"
+"""Source of calls that are processed outside of the service: no worker decides about them."""
+
 metadata = sa.MetaData()
 
 

@@ -126,8 +126,8 @@ def _make_tables() -> None:
         "hold_calls",
         sa.Column("hold_id", sa.String(length=32), nullable=False),
         sa.Column("call_id", CallId, nullable=False),
-        sa.ForeignKeyConstraint(["call_id"], ["calls.call_id"]),
         sa.ForeignKeyConstraint(["hold_id"], ["holds.hold_id"]),
+        sa.ForeignKeyConstraint(["call_id"], ["calls.call_id"]),
         sa.PrimaryKeyConstraint("hold_id", "call_id"),
     )
     op.create_index("hold_calls_by_call", "hold_calls", ["call_id"])
@@ -174,8 +174,8 @@ def _make_tables() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("review_at", UtcTime, nullable=True),
         sa.Column("parties", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["call_id"], ["calls.call_id"]),
         sa.ForeignKeyConstraint(["request_id"], ["requests.request_id"]),
+        sa.ForeignKeyConstraint(["call_id"], ["calls.call_id"]),
         sa.PrimaryKeyConstraint("request_id", "call_id"),
     )
     op.create_index("request_items_by_call", "request_items", ["call_id"])
