@@ -49,7 +49,7 @@ REQUESTS = {
 STATES = {
     RequestState.OPEN: "open",
     RequestState.RUNNING: "being done",
-    RequestState.PARTLY_DONE: "done as far as the law allows now",
+    RequestState.PARTLY_DONE: "partly done",
     RequestState.DONE: "done",
     RequestState.REFUSED: "refused",
 }
