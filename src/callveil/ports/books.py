@@ -121,7 +121,11 @@ class Requests(Protocol):
     """The register of what data subjects ask for, and what their calls await."""
 
     def open(self, request: Request, items: Sequence[RequestItem], *, actor: str, now: datetime) -> Request:
-        """Enter a request with its calls."""
+        """Enter a request with its calls; one whose id is there already stays as it is.
+
+        Raises:
+            NotFoundError: One of the calls is not there; nothing is entered.
+        """
 
     def get(self, request_id: str) -> Request:
         """One request.

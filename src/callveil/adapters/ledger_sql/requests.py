@@ -160,9 +160,13 @@ def _open(
     query = sa.select(requests.c.request_id).where(requests.c.request_id == request_id)
     if connection.scalar(query) is not None:
         return _get(connection, request_id)
-    on = sorted(item.call_id for item in items)
+    on = sorted({item.call_id for item in items})
     for start in range(0, len(on), BATCH):
-        lock_calls(connection, on[start : start + BATCH])
+        some = on[start : start + BATCH]
+        lock_calls(connection, some)
+        n_there = sa.select(sa.func.count()).select_from(calls).where(calls.c.call_id.in_(some))
+        if connection.scalar(n_there) != len(some):
+            raise NotFoundError("the ledger lacks a call of the request; nothing is entered")
     connection.execute(
         sa.insert(requests).values(
             request_id=request_id,

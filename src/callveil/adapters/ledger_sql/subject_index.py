@@ -119,9 +119,7 @@ def _rekey(connection: sa.Connection, generation: int, step: Callable[[str], str
             .values(digest=sa.bindparam("d"), generation=sa.bindparam("g")),
             new,
         )
-        if table is identities:
-            _drop_doubles(connection, on)
-        elif table is hold_identities:
+        if table is hold_identities:
             on = lock_present(connection, calls_with(connection, [each["d"] for each in new]))
         # What came in under one generation while the hold was of another one.
         hold_covered(connection, on)
@@ -129,12 +127,3 @@ def _rekey(connection: sa.Connection, generation: int, step: Callable[[str], str
         if n_done >= limit:
             break
     return n_done
-
-
-def _drop_doubles(connection: sa.Connection, call_ids: Sequence[str]) -> None:
-    """A call that was entered under both generations has what is now the same twice."""
-    c = identities.c
-    for start in range(0, len(call_ids), BATCH):
-        its = c.call_id.in_(call_ids[start : start + BATCH])
-        first = sa.select(sa.func.min(c.number)).where(its).group_by(c.call_id, c.party, c.kind, c.digest)
-        connection.execute(sa.delete(identities).where(its, c.number.not_in(first)))
