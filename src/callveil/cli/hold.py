@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
+from callveil.cli.output import EXIT_SOME_FAILED, print_json
 from callveil.cli.service import Data, ProfileOption, actor, open_office
 from callveil.cli.sought import Calls, Json, day, day_after, how_many, say, sought
 from callveil.cli.subject_options import CustomerIds, Emails, FromStdin, Phones, Region, With
@@ -100,21 +99,12 @@ def list_holds(
     if not found:
         say("No legal hold stands." if not every else "There has been no legal hold.")
         return
-    table = Table(title="Legal holds", title_justify="left")
-    for column in ("hold", "on", "calls", "why", "who demands it", "placed", "released"):
-        table.add_column(column, overflow="fold")
     for hold in found:
-        released = f"{hold.released_at:%Y-%m-%d}: {hold.release_reason}" if hold.released_at else ""
-        table.add_row(
-            hold.hold_id,
-            _SCOPES[hold.scope],
-            str(hold.n_calls),
-            hold.reason,
-            hold.authority,
-            f"{hold.placed_at:%Y-%m-%d} by {hold.placed_by}",
-            released,
-        )
-    console.print(table)
+        say(f"{hold.hold_id}: {how_many(hold.n_calls, 'call')} ({_SCOPES[hold.scope]}).")
+        say(f"  Why: {hold.reason}. Demanded by: {hold.authority}.")
+        say(f"  Placed {hold.placed_at:%Y-%m-%d} by {hold.placed_by}.")
+        if hold.released_at is not None:
+            say(f"  Released {hold.released_at:%Y-%m-%d} by {hold.released_by}: {hold.release_reason}.")
 
 
 @app.command("release")

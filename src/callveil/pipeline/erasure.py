@@ -206,28 +206,24 @@ def _tell(request_id: str, office: Office, actor: str) -> None:
     erased: list[tuple[str, str | None]] = []
     restricted: list[tuple[str, str | None]] = []
     for item in _items(request_id, ItemState.PENDING, office):
-        found = office.ledger.get(item.call_id)
-        if found.state is CallState.ERASED:
-            erased.append((item.call_id, None))
-            continue
-        ahead = outlook(found, office)
-        (erased if ahead.is_erased else restricted).append((item.call_id, ahead.queue))
+        ahead = _ahead(item.call_id, office)
+        queue = None if ahead is None else ahead.queue
+        (erased if ahead is None or ahead.is_erased else restricted).append((item.call_id, queue))
     owe(request_id, ERASURE, erased, office, actor=actor)
     owe(request_id, RESTRICTION, restricted, office, actor=actor)
 
 
 def _settle(item: RequestItem, office: Office, actor: str) -> None:
-    found = office.ledger.get(item.call_id)
-    if found.state is not CallState.ERASED:
-        ahead = outlook(found, office)
+    ahead = _ahead(item.call_id, office)
+    if ahead is not None:
         try:
             _remove(item, ahead, office, actor)
         except RefusedError:
-            # A hold was placed since, or the store has one: what it says now counts.
-            ahead = outlook(office.ledger.get(item.call_id), office)
-            if ahead.is_erased:
+            # A hold was placed since, or somebody else was quicker: what stands now counts.
+            ahead = _ahead(item.call_id, office)
+            if ahead is not None and ahead.is_erased:
                 raise
-        if not ahead.is_erased:
+        if ahead is not None and not ahead.is_erased:
             _restrict(item, ahead, office, actor)
             return
     for removal in office.books.removals.removals(request_id=item.request_id):
@@ -235,6 +231,12 @@ def _settle(item: RequestItem, office: Office, actor: str) -> None:
             carry_out(removal, office, actor=actor)
     done = replace(item, state=ItemState.DONE, reason="", review_at=None)
     office.books.requests.settle_item(done, actor=actor, now=office.clock.now())
+
+
+def _ahead(call_id: str, office: Office) -> Outlook | None:
+    """What is to become of a call; None when it is erased."""
+    found = office.ledger.get(call_id)
+    return None if found.state is CallState.ERASED else outlook(found, office)
 
 
 def _remove(item: RequestItem, ahead: Outlook, office: Office, actor: str) -> None:

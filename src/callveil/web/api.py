@@ -57,7 +57,7 @@ def build_api(service: Service, *, open_status: bool = False) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     problems.install(app)
-    metrics = ApiMetrics(service.ledger, service.clock)
+    metrics = ApiMetrics(service.ledger, service.books, service.clock)
     ingest = _Ingest(service, metrics)
     _add_ingest(app, ingest)
     _add_status(app, service, ingest, open_status=open_status)
