@@ -111,6 +111,7 @@ def service(tmp_path: Path, request: pytest.FixtureRequest):
             config=config,
             site=site,
             ledger=ledger,
+            books=ledger.books,
             landing=LandingFolder(site.landing, LocalKeyWrapper(bytes(32))),
             store=MemoryStore(clock=clock),
             originals=None,
