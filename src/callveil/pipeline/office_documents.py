@@ -132,6 +132,7 @@ def notice_fields(notice: Notice, office: Office) -> dict[str, Any]:
     return {
         "notice_id": notice.notice_id,
         "recipient": notice.recipient,
+        "request_id": notice.request_id,
         "event": notice.event,
         "calls": len(notice.call_ids),
         "state": "late" if is_late else notice.state.value,
