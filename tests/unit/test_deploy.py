@@ -220,7 +220,7 @@ def metric_names() -> dict[str, tuple[str, ...]]:
     WorkerMetrics(registry)
     found: dict[str, tuple[str, ...]] = {}
     with temporary_ledger() as ledger:
-        api = ApiMetrics(ledger, ManualClock())
+        api = ApiMetrics(ledger, ledger.books, ManualClock())
         exposed = api.text().decode()
         registries = [registry, api._registry]
         for each in registries:

@@ -26,6 +26,8 @@ def fields(schema):
         "certificate",
         "decision",
         "event",
+        "notice",
+        "erasure",
         "export",
         "consent-receipt",
         "breach",

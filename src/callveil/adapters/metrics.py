@@ -10,7 +10,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from callveil.errors import CallveilError
-from callveil.ports import Clock, Ledger
+from callveil.ports import Books, Clock, Ledger
+from callveil.vocabulary.rights import RequestState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -95,11 +96,11 @@ class WorkerMetrics:
 
 
 class ApiMetrics:
-    """What the API counts, and the ledger in numbers."""
+    """What the API counts, and ledger and books in numbers."""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, books: Books, clock: Clock) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_LedgerCollector(ledger, clock))
+        self._registry.register(_LedgerCollector(ledger, books, clock))
         self._pushes = Counter(
             "callveil_pushes", "Answers to pushes, by HTTP status.", ["status"], registry=self._registry
         )
@@ -126,8 +127,8 @@ class ApiMetrics:
 
 
 class _LedgerCollector(Collector):
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
-        self._ledger, self._clock = ledger, clock
+    def __init__(self, ledger: Ledger, books: Books, clock: Clock) -> None:
+        self._ledger, self._books, self._clock = ledger, books, clock
 
     def describe(self) -> Iterable[Metric]:
         return ()
@@ -137,6 +138,9 @@ class _LedgerCollector(Collector):
         try:
             now: datetime = self._clock.now()
             counts = self._ledger.counts(now=now)
+            notices = self._books.notices.notices(waiting=True)
+            requests = self._books.requests.requests(states=(RequestState.OPEN, RequestState.RUNNING))
+            unfinished = self._books.removals.unfinished()
         except CallveilError:
             up.add_metric([], 0)
             yield up
@@ -155,5 +159,20 @@ class _LedgerCollector(Collector):
                 counts.oldest_waiting_s,
             ),
             ("callveil_landed_calls", "Calls whose audio lies in the landing.", counts.landed),
+            (
+                "callveil_notices_late",
+                "Notices to recipients without a receipt in time.",
+                sum(notice.due_at <= now for notice in notices),
+            ),
+            (
+                "callveil_requests_late",
+                "Requests of persons that are overdue.",
+                sum(request.due_at <= now for request in requests),
+            ),
+            (
+                "callveil_removals_unfinished",
+                "Deletions that were decided and are not finished, 500 at most.",
+                len(unfinished),
+            ),
         ):
             yield GaugeMetricFamily(name, text, value=value)

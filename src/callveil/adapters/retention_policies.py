@@ -117,16 +117,33 @@ def load_policies(path: Path) -> tuple[Policy, ...]:
             fault with the file, the key and what is allowed.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {type(error).__name__}") from error
+    return parse_policies(text, str(path))
+
+
+def parse_policies(text: str, where: str) -> tuple[Policy, ...]:
+    """Read policies out of text.
+
+    Args:
+        text: TOML.
+        where: Named in errors.
+
+    Raises:
+        ConfigError: See `load_policies`.
+    """
+    try:
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from error
+        raise ConfigError(f"{where}: is not TOML: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"{where}: is nested too deep") from None
     try:
         file = _PoliciesFile.model_validate(table)
     except ValidationError as error:
         lines = field_errors(error, _PoliciesFile, show_names=True).splitlines()
-        raise ConfigError("\n".join(f"{path}: {line}" for line in lines)) from error
+        raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from error
     return tuple(_policy(row) for row in file.policies)
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
+from callveil.cli.output import EXIT_SOME_FAILED, print_json
 from callveil.cli.service import Data, ProfileOption, actor, open_office
 from callveil.cli.sought import Calls, Json, day, day_after, how_many, say, sought
 from callveil.cli.subject_options import CustomerIds, Emails, FromStdin, Phones, Region, With
 from callveil.errors import MetadataError
 from callveil.kit import Office
 from callveil.pipeline import holds
+from callveil.pipeline.office_documents import hold_fields
 from callveil.pipeline.outlook import Sought
-from callveil.stages.documents.forms import utc
-from callveil.vocabulary.retention import Hold, HoldScope
+from callveil.vocabulary.retention import HoldScope
 
 app = typer.Typer(help="Place, list and release legal holds.", no_args_is_help=True)
 
@@ -100,21 +99,12 @@ def list_holds(
     if not found:
         say("No legal hold stands." if not every else "There has been no legal hold.")
         return
-    table = Table(title="Legal holds", title_justify="left")
-    for column in ("hold", "on", "calls", "why", "who demands it", "placed", "released"):
-        table.add_column(column, overflow="fold")
     for hold in found:
-        released = f"{hold.released_at:%Y-%m-%d}: {hold.release_reason}" if hold.released_at else ""
-        table.add_row(
-            hold.hold_id,
-            _SCOPES[hold.scope],
-            str(hold.n_calls),
-            hold.reason,
-            hold.authority,
-            f"{hold.placed_at:%Y-%m-%d} by {hold.placed_by}",
-            released,
-        )
-    console.print(table)
+        say(f"{hold.hold_id}: {how_many(hold.n_calls, 'call')} ({_SCOPES[hold.scope]}).")
+        say(f"  Why: {hold.reason}. Demanded by: {hold.authority}.")
+        say(f"  Placed {hold.placed_at:%Y-%m-%d} by {hold.placed_by}.")
+        if hold.released_at is not None:
+            say(f"  Released {hold.released_at:%Y-%m-%d} by {hold.released_by}: {hold.release_reason}.")
 
 
 @app.command("release")
@@ -132,22 +122,6 @@ def release(
     """
     office: Office = open_office(data, profile)
     _tell(holds.release(hold_id, office, reason=reason, actor=actor()), "released", as_json)
-
-
-def hold_fields(hold: Hold) -> dict[str, Any]:
-    """A hold as it stands in `--json` output."""
-    return {
-        "hold_id": hold.hold_id,
-        "scope": hold.scope.value,
-        "reason": hold.reason,
-        "authority": hold.authority,
-        "calls": hold.n_calls,
-        "placed_by": hold.placed_by,
-        "placed_at": utc(hold.placed_at),
-        "released_by": hold.released_by,
-        "released_at": utc(hold.released_at) if hold.released_at else None,
-        "release_reason": hold.release_reason,
-    }
 
 
 def _tell(placed: holds.Placed, word: str, as_json: bool) -> None:

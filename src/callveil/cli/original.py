@@ -10,8 +10,10 @@ import typer
 
 from callveil.cli.output import console, print_json
 from callveil.cli.service import Data, ProfileOption, actor, open_service
+from callveil.cli.sought import Despite
 from callveil.errors import ConfigError, RefusedError
 from callveil.kit import Originals, Service, office_of
+from callveil.pipeline.restrict import check_may_read
 from callveil.pipeline.seal import delete_expired, replay_original
 from callveil.pipeline.sweep import original_may_go
 from callveil.vocabulary.original import Replay
@@ -43,6 +45,7 @@ def replay(
         str, typer.Option(help="Why it is heard; stands in the audit chain.", show_default=False)
     ],
     out: Annotated[Path, typer.Option(help="A new WAV file, for the owner only.", show_default=False)],
+    despite: Despite = None,
     data: Data = None,
     profile: ProfileOption = "default",
 ) -> None:
@@ -50,8 +53,8 @@ def replay(
 
     The file is in clear: delete it when it was heard. Who may do this is who can read the landing key.
 
-    Exit codes: 1 there is none; 2 the profile keeps no originals; 4 refused: its time has passed, or there is
-    such a file.
+    Exit codes: 1 there is none; 2 the profile keeps no originals; 4 refused: its time has passed, there is
+    such a file, or the call is restricted.
     """
     import soundfile
 
@@ -59,6 +62,7 @@ def replay(
     originals = _originals(service)
     if out.exists():
         raise RefusedError("--out: there is such a file; it stays as it is")
+    check_may_read(call_id, office_of(service), despite=despite, actor=actor())
 
     def audit(what: Replay) -> None:
         service.ledger.note(

@@ -1,42 +1,21 @@
-"""What `callveil retention` says: words and tables for people, fields for machines."""
+"""What `callveil retention` says to people: words and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from rich.table import Table
 
 from callveil.cli.output import console
 from callveil.pipeline.sweep import Applied, Swept
 from callveil.ports import SweptCall
-from callveil.retention.simulate import NOBODY, OPEN, Counts, Simulation, Tally
+from callveil.retention.simulate import NOBODY, OPEN, Simulation, Tally
 from callveil.retention.words import part_words
-from callveil.stages.documents.forms import utc
 from callveil.vocabulary.retention import Decision, Fate, KeptPart
 
 _ROWS = 60
 _SHOWN = 20
-
-_COUNTS = tuple(Counts.__dataclass_fields__)
-
-
-def simulation_fields(found: Simulation, before: str, after: str) -> dict[str, Any]:
-    """A simulation as JSON."""
-    return {
-        "on": found.on.isoformat(),
-        "policies": {"before": before, "after": after},
-        "total": _counts(found.total),
-        "parts_due": {
-            part.value: {"before": _tally(old), "after": _tally(new)}
-            for part, (old, new) in found.parts.items()
-        },
-        "rows": [
-            {"policy": policy, "month": month, **_counts(counts)}
-            for (policy, month), counts in found.rows.items()
-        ],
-    }
 
 
 def print_simulation(found: Simulation, before: str, after: str) -> None:
@@ -91,38 +70,6 @@ def _print_rows(found: Simulation, *, is_change: bool) -> None:
         _say(f"and {len(found.rows) - _ROWS} rows more; --json has all of them")
 
 
-def swept_fields(found: Swept, at: datetime, *, done: bool) -> dict[str, Any]:
-    """A sweep as JSON."""
-    return {
-        "at": utc(at),
-        "done": done,
-        "calls": found.n_calls,
-        "due": found.n_due,
-        "whole": found.whole,
-        "parts": [
-            {"policy": policy, "part": part.value, "calls": n}
-            for (policy, part), n in sorted(found.parts.items())
-        ],
-        "held": found.held,
-        "restricted": found.restricted,
-        "erasing": found.erasing,
-        "deleted": found.deleted,
-        "taken_up": found.taken_up,
-        "failed": found.failed,
-        "more": found.more,
-        "first": [
-            {
-                "call_id": due.call_id,
-                "parts": [part.value for part in due.parts],
-                "whole": due.whole,
-                "policy": due.policy,
-                "reason": due.reason,
-            }
-            for due in found.due
-        ],
-    }
-
-
 def print_swept(found: Swept, at: datetime, *, done: bool) -> None:
     """A sweep in words."""
     _say(f"{found.n_calls:,} calls looked at, as of {at:%Y-%m-%d %H:%M} UTC.")
@@ -152,12 +99,6 @@ def print_swept(found: Swept, at: datetime, *, done: bool) -> None:
         _say("More may be due: run it again.")
 
 
-def applied_fields(found: Applied, *, done: bool) -> dict[str, Any]:
-    """What was applied, as JSON."""
-    names = ("n_calls", "changed", "tags", "longer", "shorter", "originals", "missing", "failed")
-    return {"done": done, **{name.removeprefix("n_"): getattr(found, name) for name in names}}
-
-
 def print_applied(found: Applied, *, done: bool) -> None:
     """What was applied, in words."""
     verb = "changed" if done else "would change"
@@ -177,29 +118,6 @@ def print_applied(found: Applied, *, done: bool) -> None:
         _say("Nothing was changed. To change it: add --yes")
 
 
-def decision_fields(swept: SweptCall, decision: Decision, fitting: Sequence[str]) -> dict[str, Any]:
-    """What is decided of a call, as JSON."""
-    return {
-        "call_id": swept.facts.call_id,
-        "ended_at": utc(swept.facts.ended_at),
-        "fate": decision.fate.value,
-        "until": utc(decision.until) if decision.until is not None else None,
-        "policies": list(fitting),
-        "events": {name: utc(at) for name, at in swept.facts.events.items()},
-        "gone": sorted(part.value for part in swept.facts.gone),
-        "parts": [
-            {
-                "part": part.part.value,
-                "fate": part.fate.value,
-                "until": utc(part.until) if part.until is not None else None,
-                "policy": part.policy,
-                "reason": part.reason,
-            }
-            for part in decision.parts
-        ],
-    }
-
-
 def print_decision(swept: SweptCall, decision: Decision, fitting: Sequence[str]) -> None:
     """What is decided of a call, in words."""
     _say(f"Call {swept.facts.call_id}, ended {swept.facts.ended_at:%Y-%m-%d %H:%M} UTC.")
@@ -216,14 +134,6 @@ def print_decision(swept: SweptCall, decision: Decision, fitting: Sequence[str])
     gone = [part_words(part) for part in KeptPart if part in swept.facts.gone]
     if gone:
         _say(f"Deleted already: {', '.join(gone)}.")
-
-
-def _counts(counts: Counts) -> dict[str, Any]:
-    return {name: _tally(getattr(counts, name)) for name in _COUNTS}
-
-
-def _tally(tally: Tally) -> dict[str, Any]:
-    return {"calls": tally.n_calls, "hours": round(tally.duration_s / 3600, 2)}
 
 
 def _words(tally: Tally) -> str:

@@ -132,7 +132,8 @@ def reconcile(
 ) -> None:
     """Look once for what is owed: lost events and workers, calls cut off, audio that must go.
 
-    A worker does the same every few seconds.
+    Also for what was begun for persons: deletions, reviews, legal holds, notices to recipients. A worker does
+    the same every few seconds; on the folder of `callveil process` a daily timer should.
     """
     from callveil.pipeline.reconcile import reconcile as look
     from callveil.pipeline.reconcile import reconcile_processed
@@ -142,20 +143,8 @@ def reconcile(
         found = reconcile_processed(build_office(config, site))
     else:
         found = look(build_service(config, site))
-    fields = {
-        "reemitted": found.reemitted,
-        "cut_off": found.cut_off,
-        "shredded": found.shredded,
-        "orphans": found.orphans,
-        "removals": found.removals,
-        "requests": found.requests,
-        "holds": found.holds,
-        "receipts": found.receipts,
-        "late": found.late,
-        "failed": found.failed,
-    }
     if as_json:
-        print_json(fields)
+        print_json(found.numbers)
         return
     console.print(
         f"{found.reemitted} calls owed again, {found.cut_off} cut off and closed, {found.shredded} recordings"

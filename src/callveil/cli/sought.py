@@ -22,6 +22,15 @@ Calls = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 
+Despite = Annotated[
+    str | None,
+    typer.Option(
+        "--despite-restriction",
+        help="Why a restricted call must be read all the same; stands in the audit chain.",
+        show_default=False,
+    ),
+]
+
 PARTS = {
     KeptPart.AUDIO: "redacted audio",
     KeptPart.TRANSCRIPT: "transcript",
@@ -40,7 +49,7 @@ REQUESTS = {
 STATES = {
     RequestState.OPEN: "open",
     RequestState.RUNNING: "being done",
-    RequestState.PARTLY_DONE: "done as far as the law allows now",
+    RequestState.PARTLY_DONE: "partly done",
     RequestState.DONE: "done",
     RequestState.REFUSED: "refused",
 }

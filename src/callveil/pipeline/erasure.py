@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from callveil.adapters.webhook import post_notice
 from callveil.errors import CallveilError, RefusedError
@@ -59,7 +60,14 @@ class Resumed:
     late: int = 0
 
 
-def erase(sought: Sought, office: Office, *, actor: str, received_at: datetime | None = None) -> Request:
+def erase(
+    sought: Sought,
+    office: Office,
+    *,
+    actor: str,
+    received_at: datetime | None = None,
+    limit: int | None = None,
+) -> Request:
     """Erase calls, or restrict what a hold or a duty keeps.
 
     Args:
@@ -67,6 +75,7 @@ def erase(sought: Sought, office: Office, *, actor: str, received_at: datetime |
         office: Every place.
         actor: As in the audit chain.
         received_at: When the request came, aware UTC; None for now.
+        limit: Calls that are dealt with now at most; `resume` does the rest. None for all.
 
     Returns:
         The request: DONE, PARTLY_DONE where something is only restricted, RUNNING where something failed
@@ -98,14 +107,14 @@ def erase(sought: Sought, office: Office, *, actor: str, received_at: datetime |
     ]
     office.books.requests.open(request, items, actor=actor, now=now)
     try:
-        return carry_on(request.request_id, office, actor=actor)
+        return carry_on(request.request_id, office, actor=actor, limit=limit)
     except CallveilError as error:
         log.error("an erasure is not finished", extra={"request_id": request.request_id, "error": error.code})
         return office.books.requests.get(request.request_id)
 
 
-def carry_on(request_id: str, office: Office, *, actor: str) -> Request:
-    """Do what is left of an erasure; what failed stays for the next time.
+def carry_on(request_id: str, office: Office, *, actor: str, limit: int | None = None) -> Request:
+    """Do what is left of an erasure, of so many calls at most; what failed stays for the next time.
 
     Raises:
         NotFoundError: No such request.
@@ -115,7 +124,7 @@ def carry_on(request_id: str, office: Office, *, actor: str) -> Request:
     if request.kind is not RequestKind.ERASURE or request.state is not RequestState.RUNNING:
         return request
     _tell(request_id, office, actor)
-    for item in _items(request_id, ItemState.PENDING, office):
+    for item in islice(_items(request_id, ItemState.PENDING, office), limit):
         try:
             _settle(item, office, actor)
         except CallveilError as error:
@@ -174,7 +183,7 @@ def tell_recipients(office: Office, *, actor: str, post: Post = post_notice) -> 
         LedgerError: The ledger failed.
     """
     delivered = deliver(office, actor=actor, post=post)
-    return delivered, sum(not _proven_anew(request_id, office) for request_id in delivered.request_ids)
+    return delivered, sum(not prove_anew(request_id, office) for request_id in delivered.request_ids)
 
 
 def _carried_on(request: Request, office: Office, actor: str) -> bool:
@@ -189,8 +198,12 @@ def _carried_on(request: Request, office: Office, actor: str) -> bool:
         return False
 
 
-def _proven_anew(request_id: str, office: Office) -> bool:
-    """A receipt that comes later belongs into the proof."""
+def prove_anew(request_id: str, office: Office) -> bool:
+    """Write the proof of a finished erasure anew: a receipt that comes later belongs into it.
+
+    Returns:
+        False when it could not be written; the log says why.
+    """
     try:
         request = office.books.requests.get(request_id)
         if request.kind is RequestKind.ERASURE and request.state is not RequestState.RUNNING:
@@ -206,28 +219,24 @@ def _tell(request_id: str, office: Office, actor: str) -> None:
     erased: list[tuple[str, str | None]] = []
     restricted: list[tuple[str, str | None]] = []
     for item in _items(request_id, ItemState.PENDING, office):
-        found = office.ledger.get(item.call_id)
-        if found.state is CallState.ERASED:
-            erased.append((item.call_id, None))
-            continue
-        ahead = outlook(found, office)
-        (erased if ahead.is_erased else restricted).append((item.call_id, ahead.queue))
+        ahead = _ahead(item.call_id, office)
+        queue = None if ahead is None else ahead.queue
+        (erased if ahead is None or ahead.is_erased else restricted).append((item.call_id, queue))
     owe(request_id, ERASURE, erased, office, actor=actor)
     owe(request_id, RESTRICTION, restricted, office, actor=actor)
 
 
 def _settle(item: RequestItem, office: Office, actor: str) -> None:
-    found = office.ledger.get(item.call_id)
-    if found.state is not CallState.ERASED:
-        ahead = outlook(found, office)
+    ahead = _ahead(item.call_id, office)
+    if ahead is not None:
         try:
             _remove(item, ahead, office, actor)
         except RefusedError:
-            # A hold was placed since, or the store has one: what it says now counts.
-            ahead = outlook(office.ledger.get(item.call_id), office)
-            if ahead.is_erased:
+            # A hold was placed since, or somebody else was quicker: what stands now counts.
+            ahead = _ahead(item.call_id, office)
+            if ahead is not None and ahead.is_erased:
                 raise
-        if not ahead.is_erased:
+        if ahead is not None and not ahead.is_erased:
             _restrict(item, ahead, office, actor)
             return
     for removal in office.books.removals.removals(request_id=item.request_id):
@@ -235,6 +244,12 @@ def _settle(item: RequestItem, office: Office, actor: str) -> None:
             carry_out(removal, office, actor=actor)
     done = replace(item, state=ItemState.DONE, reason="", review_at=None)
     office.books.requests.settle_item(done, actor=actor, now=office.clock.now())
+
+
+def _ahead(call_id: str, office: Office) -> Outlook | None:
+    """What is to become of a call; None when it is erased."""
+    found = office.ledger.get(call_id)
+    return None if found.state is CallState.ERASED else outlook(found, office)
 
 
 def _remove(item: RequestItem, ahead: Outlook, office: Office, actor: str) -> None:

@@ -157,17 +157,34 @@ def finish_removals(office: Office, *, actor: str) -> tuple[int, int]:
 
 
 def _delete(removal: Removal, office: Office) -> dict[str, int]:
-    numbers = {"landing": _shred(removal, office), "originals": 0}
+    landing = _shred(removal, office)
+    if _is_whole(removal, office):
+        return {"landing": landing, **delete_everything(removal.call_id, removal.prefix, office)}
+    originals = 0
     if KeptPart.ORIGINAL in removal.parts and office.originals is not None:
-        numbers["originals"] = int(office.originals.store.delete(removal.call_id))
-    if not _is_whole(removal, office):
-        return {**numbers, "store_versions": _delete_parts(removal, office.store)}
-    numbers["store_versions"] = numbers["decision_records"] = 0
+        originals = int(office.originals.store.delete(removal.call_id))
+    versions = _delete_parts(removal, office.store)
+    return {"landing": landing, "originals": originals, "store_versions": versions}
+
+
+def delete_everything(call_id: str, prefix: str, office: Office) -> dict[str, int]:
+    """Delete the original of a call, its objects with every version, and its decision record.
+
+    Returns:
+        What was deleted, in numbers.
+
+    Raises:
+        RefusedError: The store has a legal hold on the call.
+        StoreError: A store failed, or copies appear as fast as they are deleted.
+    """
+    numbers = {"originals": 0, "store_versions": 0, "decision_records": 0}
     for _ in range(_TRIES):
-        numbers["store_versions"] += office.store.delete_call(removal.prefix, bypass_governance=True)
-        numbers["decision_records"] += office.store.delete_decision(decision_key_of(removal.prefix))
+        if office.originals is not None:
+            numbers["originals"] += office.originals.store.delete(call_id)
+        numbers["store_versions"] += office.store.delete_call(prefix, bypass_governance=True)
+        numbers["decision_records"] += office.store.delete_decision(decision_key_of(prefix))
         # A worker that had asked the ledger before the call was erased may publish right now.
-        if not copies(removal.call_id, removal.prefix, removal.landing, office):
+        if not copies(call_id, prefix, None, office):
             return numbers
     raise StoreError("store: a call that is being deleted still has copies")
 

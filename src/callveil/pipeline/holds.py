@@ -147,7 +147,7 @@ def mend(office: Office) -> tuple[int, int]:
 
 
 def hold_published(call_id: str, prefix: str, holds: Holds, store: ObjectStore) -> None:
-    """Put the holds that stand on a call onto what was just published of it.
+    """Put the holds that stand on a call onto what was just published of it; `mend` makes sure.
 
     Raises:
         LedgerError: The ledger failed.
@@ -156,7 +156,6 @@ def hold_published(call_id: str, prefix: str, holds: Holds, store: ObjectStore) 
     """
     if holds.of(call_id):
         store.set_legal_hold(prefix, True)
-        holds.mark(call_id, True)
 
 
 def _follow(hold_id: str, office: Office) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from itertools import islice
 
 from callveil.errors import CallveilError, NotFoundError
 from callveil.kit import Office, Service, office_of
 from callveil.pipeline import erasure
+from callveil.pipeline.comeback import ErasedWalk
 from callveil.pipeline.work import shred_if_done
 from callveil.vocabulary.ledger import LedgerCall
 
@@ -35,7 +36,7 @@ class Reconciled:
         cut_off: Live calls whose receiver had died; what had arrived is kept and marked incomplete.
         shredded: Recordings in the landing of calls that are done.
         orphans: Recordings in the landing that belong to no call.
-        removals: Deletions that were decided, and are finished now.
+        removals: Deletions that were decided, and are finished now, and erased calls that had come back.
         requests: Requests of persons that were carried on.
         holds: Calls whose legal hold in the store is as it should be again.
         receipts: Recipients' receipts that came.
@@ -54,9 +55,18 @@ class Reconciled:
     late: int = 0
     failed: int = 0
 
+    @property
+    def numbers(self) -> dict[str, int]:
+        """All of it by name, for logs and `--json` output."""
+        return asdict(self)
 
-def reconcile(service: Service) -> Reconciled:
+
+def reconcile(service: Service, walk: ErasedWalk | None = None) -> Reconciled:
     """Look once.
+
+    Args:
+        service: Every part of it.
+        walk: Goes through the erased calls, a page each time; None to look at all of them now.
 
     Raises:
         LedgerError: The ledger failed.
@@ -67,23 +77,28 @@ def reconcile(service: Service) -> Reconciled:
     reemitted = service.ledger.reemit(grace_s=service.settings.reemit_after_s, now=now)
     shredded = sum(shred_if_done(call, service, actor=ACTOR) for call in service.ledger.to_shred(limit=_PAGE))
     orphans = _shred_orphans(service)
-    resumed = reconcile_processed(office_of(service))
+    resumed = reconcile_processed(office_of(service), walk)
     return replace(resumed, reemitted=reemitted, cut_off=cut_off, shredded=shredded, orphans=orphans)
 
 
-def reconcile_processed(office: Office) -> Reconciled:
+def reconcile_processed(office: Office, walk: ErasedWalk | None = None) -> Reconciled:
     """Look once where no service is: at calls of `callveil process`, which have no landing and no events.
+
+    Args:
+        office: Every place.
+        walk: See `reconcile`.
 
     Raises:
         LedgerError: The ledger failed.
     """
     resumed = erasure.resume(office, actor=ACTOR)
+    came_back = ErasedWalk().whole(office) if walk is None else walk.step(office)
     return Reconciled(
         reemitted=0,
         cut_off=0,
         shredded=0,
         orphans=0,
-        removals=resumed.removals,
+        removals=resumed.removals + came_back,
         requests=resumed.requests,
         holds=resumed.holds,
         receipts=resumed.receipts,

@@ -184,7 +184,7 @@ def check_may_read(call_id: str, office: Office, *, despite: str | None, actor: 
 
     Raises:
         RefusedError: It is restricted, and nobody says why it must be read.
-        NotFoundError: No such call.
+        LedgerError: The ledger failed.
     """
     reason = office.books.requests.restriction(call_id)
     if reason is None:

@@ -25,6 +25,7 @@ import faust
 from callveil.adapters.event_document import event_to_json
 from callveil.errors import CallveilError
 from callveil.kit import Service
+from callveil.pipeline.comeback import ErasedWalk
 from callveil.pipeline.engine_process import EngineProcess, WorkerDiedError
 from callveil.pipeline.reconcile import reconcile
 from callveil.pipeline.work import Report, decide_call
@@ -332,23 +333,16 @@ class _Parts:
 
     async def reconcile(self) -> None:
         """Look for what is owed, every so often, for ever."""
+        walk = ErasedWalk()
         while True:
             await asyncio.sleep(self._service.settings.reconcile_every_s)
             try:
-                found = await asyncio.to_thread(reconcile, self._service)
+                found = await asyncio.to_thread(reconcile, self._service, walk)
             except CallveilError as error:
                 log.warning("reconcile failed", extra={"error": error.code})
                 continue
-            if found.reemitted or found.cut_off or found.orphans or found.shredded:
-                log.info(
-                    "reconciled",
-                    extra={
-                        "reemitted": found.reemitted,
-                        "cut_off": found.cut_off,
-                        "shredded": found.shredded,
-                        "orphans": found.orphans,
-                    },
-                )
+            if any(number for name, number in found.numbers.items() if name != "late"):
+                log.info("reconciled", extra=found.numbers)
 
 
 def _failed(result: object) -> bool:

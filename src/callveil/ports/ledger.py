@@ -218,7 +218,10 @@ class Ledger(Protocol):
         """Calls that still arrive and had no heartbeat for so long: their receiver is gone."""
 
     def to_shred(self, *, limit: int) -> tuple[LedgerCall, ...]:
-        """PUBLISHED and DISCARDED calls that have arrived and whose audio still lies in the landing."""
+        """PUBLISHED and DISCARDED calls that have arrived and whose audio still lies in the landing.
+
+        Not DISCARDED ones under legal hold: their audio stays until the hold ends.
+        """
 
     def shredded(self, call_id: str, *, actor: str, now: datetime) -> None:
         """The call's audio is gone from the landing; a second time changes nothing.

@@ -119,8 +119,15 @@ def test_reconcile_tells_what_it_did(run, service):
         "cut_off": 0,
         "shredded": 0,
         "orphans": 0,
+        "removals": 0,
+        "requests": 0,
+        "holds": 0,
+        "receipts": 0,
+        "late": 0,
+        "failed": 0,
     }
     assert "0 calls owed again" in run("reconcile")
+    assert "0 deletions finished" in run("reconcile")
 
 
 def test_serve_and_worker_refuse_to_start_without_keys(run, service, monkeypatch, tmp_path):

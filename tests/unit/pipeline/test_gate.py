@@ -60,6 +60,7 @@ def decided(
         clock=ManualClock(),
         store=store or MemoryStore(clock=ManualClock()),
         originals=originals,
+        books=SimpleNamespace(holds=SimpleNamespace(of=lambda _: ())),
     )
     found = SimpleNamespace(
         call=call(consent=answers),

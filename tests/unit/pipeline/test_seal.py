@@ -157,8 +157,9 @@ def test_an_original_whose_time_has_passed_is_not_heard_and_is_deleted(kit, orig
     later = START + timedelta(days=31)
     with pytest.raises(RefusedError, match="time has passed"):
         heard(originals, Log(), now=later)
-    assert delete_expired(originals, START) == ()
-    assert delete_expired(originals, later) == ("c-1",)
+    assert delete_expired(originals, START, is_held=lambda _: False) == ()
+    assert delete_expired(originals, later, is_held=lambda _: True) == ()
+    assert delete_expired(originals, later, is_held=lambda _: False) == ("c-1",)
     with pytest.raises(NotFoundError):
         heard(originals, Log())
 

@@ -16,6 +16,8 @@ from callveil.testing import ManualClock, MemoryStore, call, temporary_ledger
 from callveil.vocabulary.consent import ConsentRecord, Flag, Purpose
 from callveil.vocabulary.ledger import CallState, NewCall
 from callveil.vocabulary.recording import MaskedDocument, Outcome, Part, PublishedPart, State
+from callveil.vocabulary.retention import Hold, HoldScope, KeptPart
+from callveil.vocabulary.rights import RemovalWhy
 
 PREFIX = "calls/2026/11/23/c-1/"
 DENIED = [ConsentRecord(purpose=purpose, flag=Flag.DENIED) for purpose in Purpose]
@@ -32,6 +34,7 @@ def service():
             rules=load_consent_rules(resource_folder("pipelines") / "consent.toml"),
             clock=clock,
             ledger=ledger,
+            books=ledger.books,
             store=MemoryStore(clock=clock),
             landing=SimpleNamespace(shred=lambda token: True),
             originals=None,
@@ -73,6 +76,53 @@ def test_what_a_worker_publishes_after_the_call_was_discarded_is_deleted(service
     assert redact(service, monkeypatch, stands_still) is None
     assert list(service.store.list_calls()) == []
     assert service.ledger.get("c-1").state is CallState.DISCARDED
+
+
+def test_what_a_worker_publishes_after_the_call_was_erased_is_deleted(service, monkeypatch):
+    def stands_still(*_: object, before_publish: Any, **__: object) -> Outcome:
+        before_publish()
+        service.books.removals.decide(
+            "c-1",
+            prefix=PREFIX,
+            parts=frozenset(KeptPart),
+            why=RemovalWhy.ERASURE,
+            reason="asked for",
+            request_id=None,
+            actor="cli:dpo",
+            now=service.clock.now(),
+        )
+        return publish(service, service.clock.now() + timedelta(days=365))
+
+    assert redact(service, monkeypatch, stands_still) is None
+    assert list(service.store.list_calls()) == []
+    assert service.ledger.get("c-1").state is CallState.ERASED
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_published_of_a_held_and_restricted_call_says_so(service, monkeypatch, fails):
+    now = service.clock.now()
+    hold = Hold(
+        hold_id="hold-000000000001",
+        scope=HoldScope.CALL,
+        reason="r",
+        authority="court",
+        placed_by="cli:dpo",
+        placed_at=now,
+    )
+    service.books.holds.place(hold, call_ids=["c-1"], actor="cli:dpo", now=now)
+    service.books.requests.restrict("c-1", "contested", actor="cli:dpo", now=now)
+    if fails:
+
+        def fail(*_: object) -> None:
+            raise StoreError("told to fail")
+
+        monkeypatch.setattr(type(service.store), "set_legal_hold", fail)
+    report = redact(service, monkeypatch, lambda *_, **__: publish(service, now + timedelta(days=365)))
+    assert report.state is CallState.PUBLISHED
+    assert service.store.legal_hold(PREFIX) is not fails
+    assert service.books.holds.differing() == (("c-1", True),)  # reconcile makes sure
+    if not fails:
+        assert service.store.tags(PREFIX + Part.CERTIFICATE)["callveil-restricted"] == "yes"
 
 
 def test_what_another_worker_is_to_find_stays(service, monkeypatch):

@@ -72,7 +72,10 @@ def silent_arrivals(connection: sa.Connection, *, silent_s: float, now: datetime
 
 def to_shred(connection: sa.Connection, *, limit: int) -> tuple[LedgerCall, ...]:
     """See `Ledger.to_shred`."""
-    return _calls(connection, sa.select(calls).where(TO_SHRED).order_by(calls.c.updated_at).limit(limit))
+    # The audio of a discarded call under legal hold waits until the hold ends.
+    held = sa.and_(calls.c.state == CallState.DISCARDED.value, calls.c.n_holds > 0)
+    query = sa.select(calls).where(TO_SHRED, ~held).order_by(calls.c.updated_at).limit(limit)
+    return _calls(connection, query)
 
 
 def _calls(connection: sa.Connection, query: sa.Select[Any]) -> tuple[LedgerCall, ...]:

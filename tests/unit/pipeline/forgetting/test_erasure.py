@@ -1,8 +1,12 @@
 """An erasure: everything goes, or is locked away with its reason; wherever it was killed, it is finished."""
 
 import dataclasses
+import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from importlib.resources import files
 
+import jsonschema
 import pytest
 
 from callveil.adapters.webhook import Answer
@@ -303,6 +307,42 @@ def test_what_retention_had_begun_is_finished_by_the_erasure(world):
     assert world.office.books.requests.get(request.request_id).state is RequestState.DONE
     assert world.office.store.count_versions(PREFIX) == 0
     assert world.office.books.subjects.beside(["c-1"]) == ()
+
+
+def test_several_can_carry_on_at_once(world, monkeypatch):
+    for number in range(4):
+        world.plant(f"c-{number}", queue="broker" if number == 3 else None)
+    world.with_recipients(CRM)
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "_settle", lambda *_: (_ for _ in ()).throw(StoreError("told to fail")))
+        request = erase(world)
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(erasure.resume, world.office, actor=f"w{n}", post=confirm) for n in range(4)]
+    assert [run.exception() for run in runs] == [None] * 4
+    erasure.resume(world.office, actor="t", post=confirm)
+    assert world.office.books.requests.get(request.request_id).state is RequestState.PARTLY_DONE
+    assert [world.state(f"c-{number}") for number in range(4)] == [CallState.ERASED] * 3 + [
+        CallState.PUBLISHED
+    ]
+    deleted = [each["deleted"]["originals"] for each in world.proof(request.request_id)["calls"]]
+    assert deleted == [1, 1, 1, 1]
+    assert world.office.ledger.check_audit() is None
+
+
+def test_notices_fit_their_schema(world):
+    world.plant("c-1")
+    world.with_recipients(CRM)
+    erase(world)
+    bodies = []
+    erasure.tell_recipients(
+        world.office, actor="t", post=lambda r, body, now: bodies.append(body) or Answer(accepted=True)
+    )
+    schema = json.loads((files("callveil") / "schemas/notice.schema.json").read_bytes())
+    [body] = bodies
+    jsonschema.validate(json.loads(body), schema)
+    [notice] = world.office.books.notices.notices()
+    assert (notice.state, notice.receipt) == (NoticeState.WAITING, None)
+    assert notice.delivered_at == world.clock.now()
 
 
 class Killed(BaseException):

@@ -3,7 +3,9 @@
 import json
 import logging
 from datetime import timedelta
+from importlib.resources import files
 
+import jsonschema
 import pytest
 
 from callveil.adapters.webhook import Answer
@@ -107,6 +109,8 @@ def test_a_proof_holds_and_has_call_ids_only(erased):
     checked = check_proof(content, keys, world.office)
     assert (checked.faults, checked.calls) == ((), 2)
     assert [needle for needle in traces(world) if needle in content] == []
+    schema = json.loads((files("callveil") / "schemas/erasure.schema.json").read_bytes())
+    jsonschema.validate(json.loads(content), schema)
 
 
 def test_a_proof_that_was_changed_is_found_out(erased):
