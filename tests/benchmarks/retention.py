@@ -1,4 +1,4 @@
-"""Retention over a large ledger: how long a simulation takes, how fast a sweep decides, in what memory."""
+"""Retention over a million calls: simulate and sweep decisions, their time and memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hand out an archive: it lies in a folder of the office while it is made, and has no name once it is sent."""
+"""Hand out an archive: in a private folder while it is made, without a name while it is sent."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def install(app: FastAPI, desk: Desk) -> None:
 
     @app.post("/v1/notices/{notice_id}/receipt", **for_office(ReceiptBody, ()))
     async def receipt(request: Request, notice_id: NoticeId) -> Response:
-        """Confirm a notice that was accepted with 202 before; for its recipient, signed as its webhooks are."""
+        """Confirm a notice that was accepted with 202; for its recipient, signed as its webhooks are."""
         name, content = await _sender(request, office)
         body = parse_body(content, ReceiptBody)
         return await run_in_threadpool(_confirm, office, notice_id, name, body.receipt)

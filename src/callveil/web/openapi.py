@@ -13,8 +13,8 @@ from callveil.web.signatures import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEAD
 
 API_DESCRIPTION = (
     "Pushes are signed: hex HMAC-SHA256, with the key's secret, of timestamp + '.' + sha256hex(body). "
-    "Requests to the office (retention, rights; those with x-callveil-roles) are signed over timestamp + '.' + "
-    "METHOD + '.' + path and query + '.' + sha256hex(body). Errors are problem+json (RFC 9457)."
+    "Requests to the office (retention, rights; those with x-callveil-roles) are signed over timestamp "
+    "+ '.' + METHOD + '.' + path and query + '.' + sha256hex(body). Errors are problem+json (RFC 9457)."
 )
 
 _PROBLEM = {
