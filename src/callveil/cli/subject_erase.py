@@ -19,6 +19,7 @@ from callveil.pipeline import erasure, restrict
 from callveil.pipeline.erasure_proof import check_proof, proof_file
 from callveil.pipeline.notices import late
 from callveil.pipeline.outlook import Outlook, Preview, preview
+from callveil.pipeline.register import items_of
 from callveil.stages.documents.forms import utc
 from callveil.vocabulary.rights import ItemState, Notice, NoticeState, Request, RequestState
 
@@ -242,7 +243,7 @@ def request_fields(request: Request, office: Office) -> dict[str, Any]:
                 "reason": item.reason,
                 "review_at": utc(item.review_at) if item.review_at else None,
             }
-            for item in office.books.requests.items(request.request_id)
+            for item in items_of(request.request_id, office)
         ],
         "recipients": [
             notice_fields(notice, office)
@@ -352,7 +353,7 @@ def _print_request(request_id: str, office: Office, as_json: bool) -> None:
 
 
 def _print_erasure(request: Request, office: Office) -> None:
-    items = office.books.requests.items(request.request_id)
+    items = list(items_of(request.request_id, office))
     counts = {state: sum(item.state is state for item in items) for state in ItemState}
     say(f"Request {request.request_id}: {how_many(counts[ItemState.DONE], 'call')} erased.")
     for item in items:
