@@ -279,6 +279,28 @@ def _load(result: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def _retention(result: Mapping[str, Any]) -> str:
+    found = result["results"]
+    rows = [
+        (
+            f"{row['calls']:,}, {job}",
+            f"{row[job]['seconds']:.1f} s",
+            f"{row[job]['cpu_s']:.1f} s",
+            f"{row[job]['calls_per_s']:,}",
+            f"{row[job]['loaded_mib']:.0f} MiB",
+            f"{row[job]['peak_mib']:.0f} MiB",
+        )
+        for row in found["sizes"]
+        for job in ("simulate", "sweep")
+    ]
+    main = table(
+        ("calls", "wall time", "of it computing", "calls per s", "memory once loaded", "peak memory"), rows
+    )
+    aim, largest = found["aim_simulate_s"], found["sizes"][-1]
+    is_met = largest["simulate"]["seconds"] <= aim
+    return f"{main}\n\nAim: {largest['calls']:,} calls are simulated within {aim:.0f} s: {met(is_met)}."
+
+
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "speed": _speed,
     "growth": _growth,
@@ -288,4 +310,5 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "ablation": ablation_table,
     "live": _live,
     "load": _load,
+    "retention": _retention,
 }

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from types import SimpleNamespace
 from typing import Any
 
@@ -208,11 +208,12 @@ def _main() -> None:
     job, path = sys.argv[1:]
     ledger = open_ledger(f"sqlite:///{path}")
     before_mib = _peak_mib()
-    started = perf_counter()
+    started, cpu_started = perf_counter(), process_time()
     found = {"simulate": _simulate, "sweep": _sweep}[job](ledger)
     seconds = perf_counter() - started
     found |= {
         "seconds": round(seconds, 2),
+        "cpu_s": round(process_time() - cpu_started, 2),
         "calls_per_s": round(found["calls"] / seconds),
         "loaded_mib": before_mib,
         "peak_mib": _peak_mib(),

@@ -26,6 +26,7 @@ from load import ENDURANCE_CALLS, measure_load
 from machine import PAGE, RESULTS, header
 from quality import MONO_CALLS, figures, score_callveil, score_naive
 from report_tables import NAMES, update_page
+from retention import SIZES, measure_retention
 from speed import CALLS, measure_speed
 
 from callveil.config import load_config
@@ -35,7 +36,10 @@ from callveil.ports import Transcriber
 CALLS_FOLDER = Path(__file__).with_name("calls")
 LONG_CALL = "dev_long1"
 LIVE_AT_ONCE = 3
-PARTS = ("all", "speed", "growth", "quality", "conditions", "ablation", "live", "load", "real", "tables")
+PARTS = (
+    *("all", "speed", "growth", "quality", "conditions", "ablation", "live", "load", "retention"),
+    *("real", "tables"),
+)
 
 _started = perf_counter()
 
@@ -59,6 +63,8 @@ def main() -> None:
         _live(arguments, heads["live"])
     if arguments.part in ("all", "load"):
         _load(arguments, heads["load"])
+    if arguments.part in ("all", "retention"):
+        _retention(arguments, heads["retention"])
     if arguments.part == "real":
         _real(arguments, heads["real"])
     if not arguments.out:
@@ -169,6 +175,11 @@ def _load(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
         _write(arguments, {**head, "profile": arguments.profile, "results": result})
 
     measure_load(calls, arguments.profile, small_calls, _tell, keep)
+
+
+def _retention(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
+    sizes = (arguments.limit,) if arguments.limit else SIZES
+    _write(arguments, {**head, "results": measure_retention(sizes, _tell)})
 
 
 def _listeners(arguments: argparse.Namespace) -> tuple[Transcriber, ...]:

@@ -102,6 +102,7 @@ def test_every_environment_variable_is_in_the_readme(variable):
         "TELEPHONY.md",
         "SERVICE.md",
         "RIGHTS.md",
+        "RETENTION.md",
     ],
 )
 def test_links_in_documents_lead_somewhere(name):

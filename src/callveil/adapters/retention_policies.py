@@ -45,7 +45,7 @@ _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 _Queue = Annotated[str, Field(min_length=1, max_length=256)]
 _Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 _Place = Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
-_Outcome = Literal["published", "quarantined", "failed", "discarded", "held"]
+_Outcome = Literal["published", "quarantined", "failed", "discarded"]
 
 
 class _Match(_Table):
@@ -63,7 +63,7 @@ class _Match(_Table):
         default=frozenset(), description="a list of inbound, outbound, internal, unknown"
     )
     outcomes: frozenset[_Outcome] = Field(
-        default=frozenset(), description="a list of published, quarantined, failed, discarded, held"
+        default=frozenset(), description="a list of published, quarantined, failed, discarded"
     )
 
 
@@ -117,16 +117,33 @@ def load_policies(path: Path) -> tuple[Policy, ...]:
             fault with the file, the key and what is allowed.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {type(error).__name__}") from error
+    return parse_policies(text, str(path))
+
+
+def parse_policies(text: str, where: str) -> tuple[Policy, ...]:
+    """Read policies out of text.
+
+    Args:
+        text: TOML.
+        where: Named in errors.
+
+    Raises:
+        ConfigError: See `load_policies`.
+    """
+    try:
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from error
+        raise ConfigError(f"{where}: is not TOML: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"{where}: is nested too deep") from None
     try:
         file = _PoliciesFile.model_validate(table)
     except ValidationError as error:
         lines = field_errors(error, _PoliciesFile, show_names=True).splitlines()
-        raise ConfigError("\n".join(f"{path}: {line}" for line in lines)) from error
+        raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from error
     return tuple(_policy(row) for row in file.policies)
 
 

@@ -10,9 +10,8 @@ from rich.table import Table
 
 from callveil.cli.output import console, print_json
 from callveil.cli.service import Data, ProfileOption, actor, open_office
-from callveil.rights.wording import FLAGS, METHODS, PURPOSES, day_and_time, stamp
+from callveil.rights.wording import FLAGS, METHODS, PURPOSES, day_and_time
 from callveil.vocabulary.call import Call
-from callveil.vocabulary.consent import ConsentRecord
 
 app = typer.Typer(help="Consent of a call: its history, and receipts of it.", no_args_is_help=True)
 
@@ -30,20 +29,12 @@ def history(
 
     Exit codes: 1 no such call, or it was erased.
     """
-    from callveil.pipeline.consent_papers import consent_history, known_call
+    from callveil.pipeline.consent_papers import consent_history, history_fields, known_call
 
     office = open_office(data, profile)
     answers, known = consent_history(office, call), known_call(office, call)
     if as_json:
-        print_json(
-            {
-                "call_id": call,
-                "history": [
-                    {"noted_at": stamp(at), "actor": who, **_fields(record)} for at, who, record in answers
-                ],
-                "standing": [_fields(record) for record in known.call.consent],
-            }
-        )
+        print_json(history_fields(known, answers))
         return
     table = Table(title=f"Consent of {call}", title_justify="left")
     for column in ("noted", "by", "who answered", "for", "answer", "how"):
@@ -106,20 +97,6 @@ def receipt(
         _say(f"The profile does not say {', '.join(made.missing)}; a receipt should.")
     if out is not None:
         _say(f"It is in {out}.")
-
-
-def _fields(record: ConsentRecord) -> dict[str, object]:
-    return {
-        "purpose": record.purpose.value,
-        "answer": record.flag.value,
-        "party": record.party,
-        "lawful_basis": record.lawful_basis.value if record.lawful_basis else None,
-        "given_at": stamp(record.given_at) if record.given_at else None,
-        "method": record.method.value if record.method else None,
-        "verbal_at_s": record.verbal_at_s,
-        "expires_at": stamp(record.expires_at) if record.expires_at else None,
-        "withdrawn_at_s": record.withdrawn_at_s,
-    }
 
 
 def _who(call: Call, party: int | None) -> str:

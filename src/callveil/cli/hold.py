@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,9 @@ from callveil.cli.subject_options import CustomerIds, Emails, FromStdin, Phones,
 from callveil.errors import MetadataError
 from callveil.kit import Office
 from callveil.pipeline import holds
+from callveil.pipeline.office_documents import hold_fields
 from callveil.pipeline.outlook import Sought
-from callveil.stages.documents.forms import utc
-from callveil.vocabulary.retention import Hold, HoldScope
+from callveil.vocabulary.retention import HoldScope
 
 app = typer.Typer(help="Place, list and release legal holds.", no_args_is_help=True)
 
@@ -122,22 +122,6 @@ def release(
     """
     office: Office = open_office(data, profile)
     _tell(holds.release(hold_id, office, reason=reason, actor=actor()), "released", as_json)
-
-
-def hold_fields(hold: Hold) -> dict[str, Any]:
-    """A hold as it stands in `--json` output."""
-    return {
-        "hold_id": hold.hold_id,
-        "scope": hold.scope.value,
-        "reason": hold.reason,
-        "authority": hold.authority,
-        "calls": hold.n_calls,
-        "placed_by": hold.placed_by,
-        "placed_at": utc(hold.placed_at),
-        "released_by": hold.released_by,
-        "released_at": utc(hold.released_at) if hold.released_at else None,
-        "release_reason": hold.release_reason,
-    }
 
 
 def _tell(placed: holds.Placed, word: str, as_json: bool) -> None:

@@ -27,6 +27,7 @@ from callveil.cli.sought import Json, how_many, say
 from callveil.config import Site, load_site
 from callveil.errors import MetadataError, RefusedError
 from callveil.kit import SystemClock
+from callveil.pipeline.office_documents import recipient_fields
 from callveil.stages.documents.notice import notice_json
 from callveil.vocabulary.rights import Notice, NoticeState, Recipient
 
@@ -85,17 +86,7 @@ def list_recipients(data: Data = None, as_json: Json = False) -> None:
     """Show the recipients, without their secrets."""
     found = load_site(data).recipients
     if as_json:
-        rows = [
-            {
-                "name": each.name,
-                "kind": each.kind,
-                "url": each.url,
-                "deadline_days": each.deadline_days,
-                "queues": sorted(each.queues),
-            }
-            for each in found
-        ]
-        print_json({"recipients": rows})
+        print_json({"recipients": [recipient_fields(each) for each in found]})
         return
     if not found:
         say("No recipient is registered: nobody else is told when calls are erased.")

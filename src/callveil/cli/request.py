@@ -10,12 +10,11 @@ from rich.table import Table
 from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
 from callveil.cli.service import Data, ProfileOption, actor, open_office
 from callveil.cli.sought import REQUESTS, STATES, Json, how_many, say
-from callveil.cli.subject_erase import notice_fields, request_fields
 from callveil.kit import Office
 from callveil.pipeline import register
 from callveil.pipeline.notices import late
+from callveil.pipeline.office_documents import notice_fields, request_fields, request_row
 from callveil.pipeline.register import items_of
-from callveil.stages.documents.forms import utc
 from callveil.vocabulary.rights import ItemState, NoticeState, Request
 
 app = typer.Typer(help="The register of requests of persons, and its deadlines.", no_args_is_help=True)
@@ -40,7 +39,7 @@ def list_requests(
     overdue = late(office.books.notices.notices(waiting=True), now)
     is_late = bool(overdue) or any(register.is_late(request, now) for request in found)
     if as_json:
-        rows = [_row_fields(request, office) for request in found]
+        rows = [request_row(request, office) for request in found]
         print_json({"requests": rows, "late_notices": [notice_fields(each, office) for each in overdue]})
     else:
         _print_table(found, office)
@@ -101,19 +100,6 @@ def close(
     office = open_office(data, profile)
     register.close(request_id, office, refused=refused, reason=reason, actor=actor())
     say(f"{request_id} is closed as {'refused' if refused else 'done'}.")
-
-
-def _row_fields(request: Request, office: Office) -> dict[str, object]:
-    return {
-        "request_id": request.request_id,
-        "kind": request.kind.value,
-        "state": request.state.value,
-        "received_at": utc(request.received_at),
-        "due_at": utc(request.due_at),
-        "days_left": register.days_left(request, office.clock.now()),
-        "late": register.is_late(request, office.clock.now()),
-        "calls": request.n_calls,
-    }
 
 
 def _print_table(found: list[Request], office: Office) -> None:

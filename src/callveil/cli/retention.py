@@ -10,21 +10,19 @@ from typing import Annotated
 import typer
 
 from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
-from callveil.cli.retention_words import (
-    applied_fields,
-    decision_fields,
-    print_applied,
-    print_decision,
-    print_simulation,
-    print_swept,
-    simulation_fields,
-    swept_fields,
-)
+from callveil.cli.retention_words import print_applied, print_decision, print_simulation, print_swept
 from callveil.cli.service import Data, ProfileOption, actor, open_office
 from callveil.errors import MetadataError
 from callveil.kit import open_policies
-from callveil.retention.policy import fits, midnight
-from callveil.vocabulary.retention import CALL_END
+from callveil.pipeline.retention_documents import (
+    applied_fields,
+    decision_fields,
+    event_fields,
+    fitting_policies,
+    simulation_fields,
+    swept_fields,
+)
+from callveil.retention.policy import midnight
 
 app = typer.Typer(
     help="How long calls are kept: try policies out, apply them, delete what is due.", no_args_is_help=True
@@ -153,15 +151,12 @@ def event(
 
     A second time moves it. Exit codes: 0 written down; 1 no such call; 2 no policy counts from that event.
     """
-    office = open_office(data, profile)
-    known = sorted({policy.since for policy in office.policies} - {CALL_END})
-    if name not in known:
-        allowed = ", ".join(known) or "none: no policy counts from an event"
-        raise MetadataError(f"--name: no policy counts from that event; allowed: {allowed}")
-    moment = _moment(at)
-    office.books.removals.note_event(call, name, moment, actor=actor(), now=office.clock.now())
+    from callveil.pipeline.sweep import note_event
+
+    office, moment = open_office(data, profile), _moment(at)
+    note_event(call, name, moment, office, actor=actor())
     if as_json:
-        print_json({"call_id": call, "event": name, "at": moment.isoformat()})
+        print_json(event_fields(call, name, moment))
     else:
         console.print(f"Written down: {name} of {call}, {moment:%Y-%m-%d %H:%M} UTC", highlight=False)
 
@@ -180,8 +175,7 @@ def show(
     office = open_office(data, profile)
     swept = office.books.removals.swept(call)
     moment = midnight(at.date()) if at is not None else office.clock.now()
-    decision = look(swept, office, moment)
-    fitting = [policy.name for policy in office.policies if fits(policy.match, swept.facts.traits)]
+    decision, fitting = look(swept, office, moment), fitting_policies(swept, office.policies)
     if as_json:
         print_json(decision_fields(swept, decision, fitting))
     else:

@@ -1,42 +1,21 @@
-"""What `callveil retention` says: words and tables for people, fields for machines."""
+"""What `callveil retention` says to people: words and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from rich.table import Table
 
 from callveil.cli.output import console
 from callveil.pipeline.sweep import Applied, Swept
 from callveil.ports import SweptCall
-from callveil.retention.simulate import NOBODY, OPEN, Counts, Simulation, Tally
+from callveil.retention.simulate import NOBODY, OPEN, Simulation, Tally
 from callveil.retention.words import part_words
-from callveil.stages.documents.forms import utc
 from callveil.vocabulary.retention import Decision, Fate, KeptPart
 
 _ROWS = 60
 _SHOWN = 20
-
-_COUNTS = tuple(Counts.__dataclass_fields__)
-
-
-def simulation_fields(found: Simulation, before: str, after: str) -> dict[str, Any]:
-    """A simulation as JSON."""
-    return {
-        "on": found.on.isoformat(),
-        "policies": {"before": before, "after": after},
-        "total": _counts(found.total),
-        "parts_due": {
-            part.value: {"before": _tally(old), "after": _tally(new)}
-            for part, (old, new) in found.parts.items()
-        },
-        "rows": [
-            {"policy": policy, "month": month, **_counts(counts)}
-            for (policy, month), counts in found.rows.items()
-        ],
-    }
 
 
 def print_simulation(found: Simulation, before: str, after: str) -> None:
@@ -46,20 +25,20 @@ def print_simulation(found: Simulation, before: str, after: str) -> None:
     _say(f"Policies now:    {before}")
     if is_change:
         _say(f"Policies tried:  {after}")
-    lines = [(f"calls whose audio is to be deleted{', now' if is_change else ''}", total.deleted_before)]
+    head = ("now", "tried") if is_change else ("",)
+    _line("", *head)
+    for part, sides in found.parts.items():
+        shown = sides if is_change else sides[1:]
+        _line(f"calls whose {part_words(part)} is to be deleted", *(_words(side) for side in shown))
     if is_change:
-        lines += [
-            ("calls whose audio is to be deleted, tried", total.deleted_after),
-            ("calls kept longer by the change", total.extended),
-            ("calls kept shorter by the change", total.shortened),
-        ]
-    lines += [("calls under legal hold", total.held), ("calls that nobody may use", total.restricted)]
-    lines.append(("all calls", total.ends_after))
-    for label, tally in lines:
-        _say(f"  {label:<44}{_words(tally):>28}")
-    for part, (old, new) in found.parts.items():
-        sides = f"{old.n_calls:,} now, {new.n_calls:,} tried" if is_change else f"{new.n_calls:,}"
-        _say(f"  {f'{part_words(part)}s to delete':<44}{sides:>28}")
+        _line("calls kept longer by the change", "", _words(total.extended))
+        _line("calls kept shorter by the change", "", _words(total.shortened))
+    for label, tally in (
+        ("calls under legal hold", total.held),
+        ("calls that nobody may use", total.restricted),
+        ("all calls", total.ends_after),
+    ):
+        _line(label, *("",) * (len(head) - 1), _words(tally))
     _print_rows(found, is_change=is_change)
 
 
@@ -91,38 +70,6 @@ def _print_rows(found: Simulation, *, is_change: bool) -> None:
         _say(f"and {len(found.rows) - _ROWS} rows more; --json has all of them")
 
 
-def swept_fields(found: Swept, at: datetime, *, done: bool) -> dict[str, Any]:
-    """A sweep as JSON."""
-    return {
-        "at": utc(at),
-        "done": done,
-        "calls": found.n_calls,
-        "due": found.n_due,
-        "whole": found.whole,
-        "parts": [
-            {"policy": policy, "part": part.value, "calls": n}
-            for (policy, part), n in sorted(found.parts.items())
-        ],
-        "held": found.held,
-        "restricted": found.restricted,
-        "erasing": found.erasing,
-        "deleted": found.deleted,
-        "taken_up": found.taken_up,
-        "failed": found.failed,
-        "more": found.more,
-        "first": [
-            {
-                "call_id": due.call_id,
-                "parts": [part.value for part in due.parts],
-                "whole": due.whole,
-                "policy": due.policy,
-                "reason": due.reason,
-            }
-            for due in found.due
-        ],
-    }
-
-
 def print_swept(found: Swept, at: datetime, *, done: bool) -> None:
     """A sweep in words."""
     _say(f"{found.n_calls:,} calls looked at, as of {at:%Y-%m-%d %H:%M} UTC.")
@@ -131,12 +78,12 @@ def print_swept(found: Swept, at: datetime, *, done: bool) -> None:
     for (policy, part), n in sorted(found.parts.items()):
         _say(f"  {n:>9,}  {part_words(part)}, policy {policy}")
     for n, words in (
-        (found.held, "are under legal hold: they stay"),
-        (found.restricted, "may not be used by anybody: they stay"),
-        (found.erasing, "are being erased at a person's request: left to that"),
+        (found.held, "Under legal hold, so they stay"),
+        (found.restricted, "May not be used by anybody, and stay"),
+        (found.erasing, "Left to the erasure that a person asked for"),
     ):
         if n:
-            _say(f"{n:,} {words}.")
+            _say(f"{words}: {n:,}.")
     for due in found.due[:_SHOWN]:
         parts = "all of it" if due.whole else ", ".join(part_words(part) for part in due.parts)
         _say(f"  {due.call_id}: {parts}. {due.reason}")
@@ -150,12 +97,6 @@ def print_swept(found: Swept, at: datetime, *, done: bool) -> None:
         _say(f"{found.failed:,} failed; the next run tries them again.")
     if found.more:
         _say("More may be due: run it again.")
-
-
-def applied_fields(found: Applied, *, done: bool) -> dict[str, Any]:
-    """What was applied, as JSON."""
-    names = ("n_calls", "changed", "tags", "longer", "shorter", "originals", "missing", "failed")
-    return {"done": done, **{name.removeprefix("n_"): getattr(found, name) for name in names}}
 
 
 def print_applied(found: Applied, *, done: bool) -> None:
@@ -177,29 +118,6 @@ def print_applied(found: Applied, *, done: bool) -> None:
         _say("Nothing was changed. To change it: add --yes")
 
 
-def decision_fields(swept: SweptCall, decision: Decision, fitting: Sequence[str]) -> dict[str, Any]:
-    """What is decided of a call, as JSON."""
-    return {
-        "call_id": swept.facts.call_id,
-        "ended_at": utc(swept.facts.ended_at),
-        "fate": decision.fate.value,
-        "until": utc(decision.until) if decision.until is not None else None,
-        "policies": list(fitting),
-        "events": {name: utc(at) for name, at in swept.facts.events.items()},
-        "gone": sorted(part.value for part in swept.facts.gone),
-        "parts": [
-            {
-                "part": part.part.value,
-                "fate": part.fate.value,
-                "until": utc(part.until) if part.until is not None else None,
-                "policy": part.policy,
-                "reason": part.reason,
-            }
-            for part in decision.parts
-        ],
-    }
-
-
 def print_decision(swept: SweptCall, decision: Decision, fitting: Sequence[str]) -> None:
     """What is decided of a call, in words."""
     _say(f"Call {swept.facts.call_id}, ended {swept.facts.ended_at:%Y-%m-%d %H:%M} UTC.")
@@ -218,16 +136,12 @@ def print_decision(swept: SweptCall, decision: Decision, fitting: Sequence[str])
         _say(f"Deleted already: {', '.join(gone)}.")
 
 
-def _counts(counts: Counts) -> dict[str, Any]:
-    return {name: _tally(getattr(counts, name)) for name in _COUNTS}
-
-
-def _tally(tally: Tally) -> dict[str, Any]:
-    return {"calls": tally.n_calls, "hours": round(tally.duration_s / 3600, 2)}
-
-
 def _words(tally: Tally) -> str:
-    return f"{tally.n_calls:,} ({tally.duration_s / 3600:,.1f} h of audio)"
+    return f"{tally.n_calls:,} ({tally.duration_s / 3600:,.1f} h)"
+
+
+def _line(label: str, *cells: str) -> None:
+    _say(f"  {label:<44}{''.join(f'{cell:>24}' for cell in cells)}".rstrip())
 
 
 def _say(text: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -12,10 +10,7 @@ from rich.table import Table
 from callveil.cli.output import console, print_json
 from callveil.cli.service import Data, ProfileOption, actor, open_office
 from callveil.cli.subject_options import CustomerIds, Emails, FromStdin, Phones, Region, With, identifiers
-from callveil.errors import NotFoundError
-from callveil.kit import Office
-from callveil.stages.documents.forms import utc
-from callveil.vocabulary.ledger import LedgerCall
+from callveil.pipeline.office_documents import SeenCall, seen_calls, subject_fields
 
 app = typer.Typer(help="Find a person's calls, and do what the person has a right to.", no_args_is_help=True)
 
@@ -23,14 +18,6 @@ _WHY = {
     "beside": "stood beside this person in a call",
     "no_country": "the same digits, in a call that tells no country",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    call: LedgerCall
-    roles: tuple[str, ...]
-    held: bool
-    restricted: bool
 
 
 @app.command("find")
@@ -52,29 +39,15 @@ def find(
 
     Exit codes: 0 also when there are no calls; 2 wrong use, or there is no ledger in the folder.
     """
-    from callveil.pipeline.subjects import find_subject
+    from callveil.pipeline.subjects import find_subject, note_search
 
     wanted = identifiers(phone, email, customer_id, region, from_stdin)
     office = open_office(data, profile)
     found = find_subject(wanted, linked or (), office)
-    kinds = Counter(kind.value for kind, _ in wanted)
-    office.ledger.note(
-        actor=actor(),
-        action="subject.searched",
-        call_id=None,
-        detail={**kinds, "linked": len(linked or ()), "calls": len(found.call_ids)},
-        now=office.clock.now(),
-    )
-    roles: dict[str, set[str]] = {}
-    for sighting in found.sightings:
-        roles.setdefault(sighting.call_id, set()).add(sighting.role)
-    rows = [row for call_id in found.call_ids if (row := _row(call_id, roles[call_id], office))]
+    note_search(found, wanted, linked or (), office, actor=actor())
+    rows = seen_calls(found, office)
     if as_json:
-        links = [
-            {"id": each.short_id, "kind": each.kind.value, "calls": each.n_calls, "why": each.why}
-            for each in found.linked
-        ]
-        print_json({"calls": [_fields(row) for row in rows], "linked": links, "complete": found.complete})
+        print_json(subject_fields(found, rows))
         return
     _print_calls(rows)
     if found.linked:
@@ -93,31 +66,7 @@ def find(
         _say("to finish it: callveil subject-key rotate --resume")
 
 
-def _row(call_id: str, roles: set[str], office: Office) -> _Row | None:
-    try:
-        call = office.ledger.get(call_id)
-    except NotFoundError:
-        return None  # erased since it was found
-    return _Row(
-        call=call,
-        roles=tuple(sorted(roles)),
-        held=bool(office.books.holds.of(call_id)),
-        restricted=office.books.requests.restriction(call_id) is not None,
-    )
-
-
-def _fields(row: _Row) -> dict[str, Any]:
-    return {
-        "call_id": row.call.call_id,
-        "started_at": utc(row.call.call.started_at),
-        "state": row.call.state.value,
-        "roles": list(row.roles),
-        "held": row.held,
-        "restricted": row.restricted,
-    }
-
-
-def _print_calls(rows: list[_Row]) -> None:
+def _print_calls(rows: list[SeenCall]) -> None:
     if not rows:
         _say("no call of this person was found")
         return

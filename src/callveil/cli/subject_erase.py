@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -17,11 +17,10 @@ from callveil.errors import MetadataError
 from callveil.kit import Office
 from callveil.pipeline import erasure, restrict
 from callveil.pipeline.erasure_proof import check_proof, proof_file
-from callveil.pipeline.notices import late
-from callveil.pipeline.outlook import Outlook, Preview, preview
+from callveil.pipeline.office_documents import preview_fields, request_fields
+from callveil.pipeline.outlook import Outlook, Preview, note_preview, preview
 from callveil.pipeline.register import items_of
-from callveil.stages.documents.forms import utc
-from callveil.vocabulary.rights import ItemState, Notice, NoticeState, Request, RequestState
+from callveil.vocabulary.rights import ItemState, NoticeState, Request, RequestState
 
 Received = Annotated[
     str | None,
@@ -73,7 +72,7 @@ def erase(
     came = received_day(received, office)
     ahead = preview(wanted, office)
     if not yes:
-        _note_preview(ahead, office)
+        note_preview(ahead, office, actor=actor())
         print_json(preview_fields(ahead)) if as_json else _print_preview(ahead)
         return
     request = erasure.erase(wanted, office, actor=actor(), received_at=came)
@@ -195,90 +194,6 @@ def verify_erasure(
         )
     if checked.faults:
         raise typer.Exit(EXIT_SOME_FAILED)
-
-
-def preview_fields(ahead: Preview) -> dict[str, Any]:
-    """What an erasure would do, as it stands in `--json` output."""
-    return {
-        "calls": [
-            {
-                "call_id": each.call_id,
-                "state": each.state.value,
-                "there": each.there.numbers,
-                "outcome": "erased" if each.is_erased else "restricted",
-                "deleted": sorted(part.value for part in each.goes),
-                "restricted": [
-                    {
-                        "part": part.part.value,
-                        "until": utc(part.until) if part.until else None,
-                        "reason": part.reason,
-                    }
-                    for part in each.stays
-                ],
-            }
-            for each in ahead.calls
-        ],
-        "recipients": dict(ahead.recipients),
-    }
-
-
-def request_fields(request: Request, office: Office) -> dict[str, Any]:
-    """A request with its calls and what recipients were told, as it stands in `--json` output."""
-    now = office.clock.now()
-    proof = proof_file(request.request_id, office)
-    return {
-        "request_id": request.request_id,
-        "kind": request.kind.value,
-        "state": request.state.value,
-        "received_at": utc(request.received_at),
-        "due_at": utc(request.due_at),
-        "days_left": None if request.closed_at else (request.due_at - now).days,
-        "extension_reason": request.extension_reason,
-        "closed_at": utc(request.closed_at) if request.closed_at else None,
-        "note": request.note,
-        "calls": [
-            {
-                "call_id": item.call_id,
-                "state": item.state.value,
-                "reason": item.reason,
-                "review_at": utc(item.review_at) if item.review_at else None,
-            }
-            for item in items_of(request.request_id, office)
-        ],
-        "recipients": [
-            notice_fields(notice, office)
-            for notice in office.books.notices.notices(request_id=request.request_id)
-        ],
-        "proof": str(proof) if proof.is_file() else None,
-    }
-
-
-def notice_fields(notice: Notice, office: Office) -> dict[str, Any]:
-    """What a recipient was told, as it stands in `--json` output."""
-    is_late = bool(late([notice], office.clock.now()))
-    return {
-        "notice_id": notice.notice_id,
-        "recipient": notice.recipient,
-        "event": notice.event,
-        "calls": len(notice.call_ids),
-        "state": "late" if is_late else notice.state.value,
-        "attempts": notice.attempts,
-        "due_at": utc(notice.due_at),
-        "delivered_at": utc(notice.delivered_at) if notice.delivered_at else None,
-        "escalated_at": utc(notice.escalated_at) if notice.escalated_at else None,
-        "receipt": notice.receipt,
-        "problem": notice.problem,
-    }
-
-
-def _note_preview(ahead: Preview, office: Office) -> None:
-    office.ledger.note(
-        actor=actor(),
-        action="erasure.previewed",
-        call_id=None,
-        detail={"calls": len(ahead.calls)},
-        now=office.clock.now(),
-    )
 
 
 def _print_preview(ahead: Preview) -> None:

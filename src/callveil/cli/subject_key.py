@@ -51,7 +51,7 @@ def rotate(
         add_generation(site.subject_key_file)
     office = open_office(data, profile)
     n_steps = rekey(office, actor=actor())
-    _say(f"generation {office.hasher.generation} is in use; {n_steps} identifiers taken to it")
+    _say(f"generation {office.hasher.generation} is in use; {_identifiers(n_steps)} taken to it")
 
 
 @app.command("show")
@@ -69,9 +69,13 @@ def show(
         return
     _say(f"generation {newest} is in use")
     for generation, n in sorted(counts.items()):
-        _say(f"{n} identifiers are of generation {generation}")
+        _say(f"generation {generation}: {_identifiers(n)}")
     if any(n for generation, n in counts.items() if generation != newest):
         _say("a rotation is not finished; to finish it: callveil subject-key rotate --resume")
+
+
+def _identifiers(n: int) -> str:
+    return "1 identifier" if n == 1 else f"{n} identifiers"
 
 
 def _say(text: str) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from callveil.adapters.strict_json import BadJsonError, strict_json
 from callveil.errors import MetadataError
-from callveil.rights.identifiers import normalise, region_of
+from callveil.rights.identifiers import normalise_all, region_of
 from callveil.vocabulary.rights import IdentifierKind
 
 Identifier: TypeAlias = tuple[IdentifierKind, str]
@@ -46,7 +46,6 @@ FromStdin = Annotated[
     ),
 ]
 
-_MOST = 100
 _MOST_BYTES = 65_536
 _OPTIONS = {
     IdentifierKind.PHONE: "--phone",
@@ -84,16 +83,7 @@ def identifiers(
     if from_stdin:
         for kind, values in _from_stdin(sys.stdin.read(_MOST_BYTES + 1)).items():
             given[kind] += values
-    found: dict[Identifier, None] = {}
-    for kind, values in given.items():
-        for value in values:
-            normalised = normalise(kind, value, region=region_of(region), field=_OPTIONS[kind])
-            found[kind, normalised] = None
-    if not 1 <= len(found) <= _MOST:
-        raise MetadataError(
-            f"--phone, --email, --customer-id: {len(found)} are given; allowed: 1 to {_MOST} of them together"
-        )
-    return tuple(found)
+    return normalise_all(given, region=region_of(region), fields=_OPTIONS)
 
 
 def _from_stdin(text: str) -> Mapping[IdentifierKind, list[str]]:

@@ -11,7 +11,7 @@ from callveil.kit.places import (
     open_store,
     open_subject_keys,
 )
-from callveil.kit.policies import fallback_policy, open_policies, policy_notes
+from callveil.kit.policies import fallback_policy, open_policies, policies_in, policy_notes
 from callveil.kit.processing import (
     Kit,
     LazyDiarizer,
@@ -60,6 +60,7 @@ __all__ = [
     "open_signer",
     "open_store",
     "open_subject_keys",
+    "policies_in",
     "policy_notes",
     "signer_of",
     "try_location",

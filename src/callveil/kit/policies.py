@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from callveil.adapters.retention_policies import load_policies
+from callveil.adapters.retention_policies import load_policies, parse_policies
 from callveil.config import Config, Profile
 from callveil.errors import ConfigError
 from callveil.retention.check import check_policies
@@ -25,11 +26,30 @@ def open_policies(config: Config, file: Path | None = None) -> tuple[Policy, ...
         ConfigError: The file is wrong, or its policies contradict each other.
     """
     policies = _read(config, file)
+    _check(policies, str(file or config.retention_policies or config.source))
+    return policies
+
+
+def policies_in(text: str, config: Config, where: str) -> tuple[Policy, ...]:
+    """Policies to be tried in the place of those of a profile's file.
+
+    Args:
+        text: TOML.
+        config: The profile, for its fallback.
+        where: Named in errors.
+
+    Raises:
+        ConfigError: The text is wrong, or its policies contradict each other.
+    """
+    policies = (*parse_policies(text, where), fallback_policy(config.profile))
+    _check(policies, where)
+    return policies
+
+
+def _check(policies: Sequence[Policy], where: str) -> None:
     errors = [finding.text for finding in check_policies(policies) if finding.is_error]
     if errors:
-        where = file or config.retention_policies or config.source
         raise ConfigError("\n".join(f"{where}: {text}" for text in errors))
-    return policies
 
 
 def policy_notes(config: Config, file: Path | None = None) -> tuple[str, ...]:

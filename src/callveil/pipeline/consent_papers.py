@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from callveil.kit import Office
 from callveil.pipeline.export import controller_of
 from callveil.retention.policy import decide
 from callveil.rights.consent_receipt import ReceiptFacts, consent_receipt, receipt_party
+from callveil.rights.wording import stamp
 from callveil.stages.documents.consent import lawful_basis_attachments
 from callveil.vocabulary.consent import ConsentRecord
 from callveil.vocabulary.ledger import CallState, LedgerCall
@@ -96,6 +98,36 @@ def consent_history(office: Office, call_id: str) -> tuple[tuple[datetime, str, 
         NotFoundError: No such call, or it was erased.
     """
     return office.ledger.consent_history(known_call(office, call_id).call_id)
+
+
+def history_fields(
+    known: LedgerCall, answers: Sequence[tuple[datetime, str, ConsentRecord]]
+) -> dict[str, object]:
+    """The history as `callveil consent history --json` prints it.
+
+    Args:
+        known: The call.
+        answers: What `consent_history` found.
+    """
+    return {
+        "call_id": known.call_id,
+        "history": [{"noted_at": stamp(at), "actor": who, **_fields(record)} for at, who, record in answers],
+        "standing": [_fields(record) for record in known.call.consent],
+    }
+
+
+def _fields(record: ConsentRecord) -> dict[str, object]:
+    return {
+        "purpose": record.purpose.value,
+        "answer": record.flag.value,
+        "party": record.party,
+        "lawful_basis": record.lawful_basis.value if record.lawful_basis else None,
+        "given_at": stamp(record.given_at) if record.given_at else None,
+        "method": record.method.value if record.method else None,
+        "verbal_at_s": record.verbal_at_s,
+        "expires_at": stamp(record.expires_at) if record.expires_at else None,
+        "withdrawn_at_s": record.withdrawn_at_s,
+    }
 
 
 def _kept(office: Office, call: LedgerCall) -> tuple[datetime | None, str]:

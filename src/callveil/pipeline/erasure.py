@@ -10,6 +10,7 @@ import logging
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from callveil.adapters.webhook import post_notice
 from callveil.errors import CallveilError, RefusedError
@@ -56,7 +57,14 @@ class Resumed:
     late: int = 0
 
 
-def erase(sought: Sought, office: Office, *, actor: str, received_at: datetime | None = None) -> Request:
+def erase(
+    sought: Sought,
+    office: Office,
+    *,
+    actor: str,
+    received_at: datetime | None = None,
+    limit: int | None = None,
+) -> Request:
     """Erase calls, or restrict what a hold or a duty keeps.
 
     Args:
@@ -64,6 +72,7 @@ def erase(sought: Sought, office: Office, *, actor: str, received_at: datetime |
         office: Every place.
         actor: As in the audit chain.
         received_at: When the request came, aware UTC; None for now.
+        limit: Calls that are dealt with now at most; `resume` does the rest. None for all.
 
     Returns:
         The request: DONE, PARTLY_DONE where something is only restricted, RUNNING where something failed
@@ -95,14 +104,14 @@ def erase(sought: Sought, office: Office, *, actor: str, received_at: datetime |
     ]
     office.books.requests.open(request, items, actor=actor, now=now)
     try:
-        return carry_on(request.request_id, office, actor=actor)
+        return carry_on(request.request_id, office, actor=actor, limit=limit)
     except CallveilError as error:
         log.error("an erasure is not finished", extra={"request_id": request.request_id, "error": error.code})
         return office.books.requests.get(request.request_id)
 
 
-def carry_on(request_id: str, office: Office, *, actor: str) -> Request:
-    """Do what is left of an erasure; what failed stays for the next time.
+def carry_on(request_id: str, office: Office, *, actor: str, limit: int | None = None) -> Request:
+    """Do what is left of an erasure, of so many calls at most; what failed stays for the next time.
 
     Raises:
         NotFoundError: No such request.
@@ -112,7 +121,7 @@ def carry_on(request_id: str, office: Office, *, actor: str) -> Request:
     if request.kind is not RequestKind.ERASURE or request.state is not RequestState.RUNNING:
         return request
     _tell(request_id, office, actor)
-    for item in items_of(request_id, office, ItemState.PENDING):
+    for item in islice(items_of(request_id, office, ItemState.PENDING), limit):
         try:
             _settle(item, office, actor)
         except CallveilError as error:
@@ -171,7 +180,7 @@ def tell_recipients(office: Office, *, actor: str, post: Post = post_notice) -> 
         LedgerError: The ledger failed.
     """
     delivered = deliver(office, actor=actor, post=post)
-    return delivered, sum(not _proven_anew(request_id, office) for request_id in delivered.request_ids)
+    return delivered, sum(not prove_anew(request_id, office) for request_id in delivered.request_ids)
 
 
 def _carried_on(request: Request, office: Office, actor: str) -> bool:
@@ -186,8 +195,12 @@ def _carried_on(request: Request, office: Office, actor: str) -> bool:
         return False
 
 
-def _proven_anew(request_id: str, office: Office) -> bool:
-    """A receipt that comes later belongs into the proof."""
+def prove_anew(request_id: str, office: Office) -> bool:
+    """Write the proof of a finished erasure anew: a receipt that comes later belongs into it.
+
+    Returns:
+        False when it could not be written; the log says why.
+    """
     try:
         request = office.books.requests.get(request_id)
         if request.kind is RequestKind.ERASURE and request.state is not RequestState.RUNNING:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from callveil.adapters.webhook import Answer, post_notice
-from callveil.errors import CallveilError
+from callveil.adapters.webhook import MOST_RECEIPT_CHARS, Answer, post_notice
+from callveil.errors import CallveilError, MetadataError, NotFoundError
 from callveil.kit import Office
 from callveil.pipeline.outlook import has_copies
 from callveil.stages.documents.notice import notice_json
@@ -104,6 +104,39 @@ def deliver(office: Office, *, actor: str, post: Post = post_notice) -> Delivere
     late = _escalate(office, actor)
     changed |= {notice.request_id for notice in late if notice.escalated_at is None}
     return Delivered(confirmed=confirmed, failed=failed, late=len(late), request_ids=frozenset(changed))
+
+
+def confirm(notice_id: str, recipient: str, receipt: str, office: Office) -> Notice:
+    """Take the receipt that a recipient sends by itself, for a notice that it had only accepted.
+
+    A notice that is confirmed stays as it is: its first receipt counts.
+
+    Args:
+        notice_id: The notice.
+        recipient: Name of who sends it.
+        receipt: Up to `MOST_RECEIPT_CHARS` characters that can be printed.
+        office: For the notices.
+
+    Raises:
+        NotFoundError: This recipient was sent no such notice.
+        MetadataError: It is no receipt.
+    """
+    words = receipt.strip()
+    if not words or len(words) > MOST_RECEIPT_CHARS or not words.isprintable():
+        raise MetadataError(f"receipt: allowed: 1 to {MOST_RECEIPT_CHARS} characters that can be printed")
+    notice, now = office.books.notices.get(notice_id), office.clock.now()
+    if notice.recipient != recipient:
+        raise NotFoundError("there is no such notice")
+    if notice.state is NoticeState.CONFIRMED:
+        return notice
+    confirmed = replace(
+        notice,
+        state=NoticeState.CONFIRMED,
+        receipt=words,
+        delivered_at=notice.delivered_at or now,
+        problem="",
+    )
+    return _written(confirmed, office, f"recipient:{recipient}")
 
 
 def late(notices: Sequence[Notice], now: datetime) -> tuple[Notice, ...]:

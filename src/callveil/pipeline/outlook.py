@@ -139,6 +139,17 @@ def preview(sought: Sought, office: Office) -> Preview:
     return Preview(calls=outlooks, recipients={name: n for name, n in told.items() if n})
 
 
+def note_preview(ahead: Preview, office: Office, *, actor: str) -> None:
+    """Write into the audit chain that somebody looked what an erasure would do."""
+    office.ledger.note(
+        actor=actor,
+        action="erasure.previewed",
+        call_id=None,
+        detail={"calls": len(ahead.calls)},
+        now=office.clock.now(),
+    )
+
+
 def outlook(found: LedgerCall, office: Office) -> Outlook:
     """What becomes of a call that is to be erased, as holds and duties stand now.
 

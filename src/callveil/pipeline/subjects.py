@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -115,6 +116,33 @@ def find_subject(
         sightings=sightings,
         linked=_suggested(candidates, {sighting.call_id for sighting in sightings}, office),
         complete=complete,
+    )
+
+
+def note_search(
+    found: Subject,
+    identifiers: Sequence[tuple[IdentifierKind, str]],
+    with_linked: Sequence[str],
+    office: Office,
+    *,
+    actor: str,
+) -> None:
+    """Write a search into the audit chain, in numbers.
+
+    Args:
+        found: What `find_subject` found.
+        identifiers: As it got them.
+        with_linked: As it got them.
+        office: For the ledger.
+        actor: As in the audit chain.
+    """
+    kinds = Counter(kind.value for kind, _ in identifiers)
+    office.ledger.note(
+        actor=actor,
+        action="subject.searched",
+        call_id=None,
+        detail={**kinds, "linked": len(with_linked), "calls": len(found.call_ids)},
+        now=office.clock.now(),
     )
 
 

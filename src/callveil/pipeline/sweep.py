@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from callveil.errors import CallveilError, LedgerError, NotFoundError
+from callveil.errors import CallveilError, LedgerError, MetadataError, NotFoundError
 from callveil.kit import Office
 from callveil.pipeline.forget import EVERY_PART, carry_out, finish_removals
 from callveil.ports import SweptCall
 from callveil.retention.policy import OPEN_STATES, decide
-from callveil.retention.simulate import decide_swept
+from callveil.retention.simulate import GroupDecider, decide_swept
 from callveil.stages.retention_tags import NEVER, call_prefix, locked_until, policy_tags
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.recording import Part
-from callveil.vocabulary.retention import Decision, Fate, KeptPart
+from callveil.vocabulary.retention import CALL_END, Decision, Fate, KeptPart
 from callveil.vocabulary.rights import RemovalWhy, RequestKind
 
 log = logging.getLogger(__name__)
@@ -103,8 +103,11 @@ def sweep(office: Office, *, at: datetime, limit: int, actor: str, dry_run: bool
         detail: dict[str, str | int | None] = {"at": at.date().isoformat(), "limit": limit}
         office.ledger.note(actor=actor, action="retention.sweep", call_id=None, detail=detail, now=now)
         found.taken_up, found.failed = _take_up(office, actor)
-    failures = 0
+    failures, decider = 0, GroupDecider(office.policies, at)
     for swept in _calls(office):
+        found.n_calls += 1
+        if not _is_singled_out(swept) and decider.is_surely_early(swept.facts):
+            continue
         due = _look(swept, office, at, found)
         if due is None or dry_run:
             continue
@@ -123,6 +126,27 @@ def look(swept: SweptCall, office: Office, at: datetime) -> Decision:
     return decide_swept(swept, office.policies, at)
 
 
+def note_event(call_id: str, name: str, at: datetime, office: Office, *, actor: str) -> None:
+    """Write down that an event which policies count from has come for a call; a second time moves it.
+
+    Args:
+        call_id: The call.
+        name: Of the event.
+        at: When it came, aware UTC.
+        office: For policies and ledger.
+        actor: As in the audit chain.
+
+    Raises:
+        MetadataError: No policy counts from that event.
+        NotFoundError: No such call.
+    """
+    known = sorted({policy.since for policy in office.policies} - {CALL_END})
+    if name not in known:
+        allowed = ", ".join(known) or "none: no policy counts from an event"
+        raise MetadataError(f"name: no policy counts from that event; allowed: {allowed}")
+    office.books.removals.note_event(call_id, name, at, actor=actor, now=office.clock.now())
+
+
 def original_may_go(call_id: str, office: Office, at: datetime) -> bool:
     """Whether the sealed original of a call whose date has passed may be deleted, as all that stands says.
 
@@ -136,8 +160,7 @@ def original_may_go(call_id: str, office: Office, at: datetime) -> bool:
     return all(part.fate is Fate.DELETE for part in decision.parts if part.part is KeptPart.ORIGINAL)
 
 
-def _calls(office: Office) -> Iterator[SweptCall]:
-    after = None
+def _calls(office: Office, after: str | None = None) -> Iterator[SweptCall]:
     while page := office.books.removals.calls(after=after, limit=_PAGE):
         yield from page
         after = page[-1].facts.call_id
@@ -152,9 +175,12 @@ def _take_up(office: Office, actor: str) -> tuple[int, int]:
             return done, failed
 
 
+def _is_singled_out(swept: SweptCall) -> bool:
+    return bool(swept.holds or swept.requests or swept.restricted is not None or swept.facts.events)
+
+
 def _look(swept: SweptCall, office: Office, at: datetime, found: Swept) -> Due | None:
     """Decide about a call and count it; what is due of it, or None."""
-    found.n_calls += 1
     decision = look(swept, office, at)
     found.held += any(hold.released_at is None or hold.released_at > at for hold in swept.holds)
     found.restricted += decision.fate is Fate.RESTRICT
@@ -220,6 +246,7 @@ class Applied:
         originals: Calls whose sealed original is kept for another time.
         missing: Calls that the store does not have.
         failed: Calls that could not be changed.
+        next_after: Where the next run goes on; None when all calls were looked at.
     """
 
     n_calls: int = 0
@@ -230,6 +257,7 @@ class Applied:
     originals: int = 0
     missing: int = 0
     failed: int = 0
+    next_after: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,19 +273,27 @@ class _Change:
         return bool(self.tags or self.locked_until or self.original_until)
 
 
-def apply_policies(office: Office, *, actor: str, dry_run: bool) -> Applied:
+def apply_policies(
+    office: Office, *, actor: str, dry_run: bool, after: str | None = None, limit: int | None = None
+) -> Applied:
     """Bring tags, lock dates and dates of sealed originals of published calls to what the policies say now.
 
     Args:
         office: Every place.
         actor: As in the audit chain.
         dry_run: Only tell.
+        after: Only calls behind this one, by id.
+        limit: Published calls that are looked at, at most; None for all.
 
     Raises:
         LedgerError: The ledger failed.
     """
     found = Applied()
-    for swept in _calls(office):
+    for swept in _calls(office, after):
+        if found.n_calls == limit:
+            found.next_after = after
+            break
+        after = swept.facts.call_id
         if swept.facts.traits.outcome != CallState.PUBLISHED.value:
             continue
         found.n_calls += 1

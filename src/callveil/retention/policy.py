@@ -31,6 +31,9 @@ OPEN_STATES = frozenset({RequestState.OPEN, RequestState.RUNNING, RequestState.P
 """States in which something is still owed for a request."""
 
 
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
 class _End(NamedTuple):
     """When a period of a policy ends; None while the event it counts from has not come."""
 
@@ -46,7 +49,7 @@ class _End(NamedTuple):
     @property
     def order(self) -> tuple[bool, datetime]:
         """What nobody knows yet is later than all that is known."""
-        return self.at is None, self.at or datetime.max.replace(tzinfo=UTC)
+        return self.at is None, self.at or _LAST
 
 
 class _Span(NamedTuple):
@@ -58,7 +61,7 @@ class _Span(NamedTuple):
 
     @property
     def order(self) -> tuple[bool, datetime]:
-        return self.until is None, self.until or datetime.max.replace(tzinfo=UTC)
+        return self.until is None, self.until or _LAST
 
 
 def decide(

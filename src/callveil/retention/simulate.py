@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from callveil.ports import SweptCall
 from callveil.retention.policy import decide, fits, group_facts, midnight
-from callveil.vocabulary.retention import CallGroup, CallTraits, Decision, Fate, KeptPart, Policy
+from callveil.vocabulary.retention import CallFacts, CallGroup, CallTraits, Decision, Fate, KeptPart, Policy
 
 OPEN = "open"
 """Stands in the place of a month that nobody knows yet."""
@@ -18,6 +18,7 @@ OPEN = "open"
 NOBODY = "none"
 """Stands in the place of a policy where a hold or a request decides, or no policy says how long."""
 
+_LAST = datetime.max.replace(tzinfo=UTC)
 _CACHED = 100_000
 """Decisions that are remembered at a time."""
 
@@ -102,16 +103,17 @@ def simulate(
         after: Policies that are tried out; the same to see what stands now does.
         on: Day that is looked at.
     """
-    now, count = midnight(on), _Count()
+    now, count, is_change = midnight(on), _Count(), before != after
     old, new = GroupDecider(before, now), GroupDecider(after, now)
     for group in groups:
         then = new.decide(group)
-        first = then if before == after else old.decide(group)
+        first = old.decide(group) if is_change else then
         count.add(first, then, group.n_calls, group.duration_s)
     for swept in singled_out:
         first, then = (decide_swept(swept, policies, now) for policies in (before, after))
         held = any(hold.released_at is None or hold.released_at > now for hold in swept.holds)
-        count.add(first, then, 1, swept.duration_s, held=held)
+        count.enter(first, then, 1, swept.duration_s, held=held)
+    count.settle()
     return Simulation(on=on, total=count.total, rows=dict(sorted(count.rows.items())), parts=count.parts)
 
 
@@ -128,6 +130,17 @@ class GroupDecider:
         self._policies, self._now = policies, now
         self._matching: dict[CallTraits, tuple[int, ...]] = {}
         self._decisions: dict[tuple[tuple[int, ...], date, frozenset[KeptPart]], Decision] = {}
+
+    def is_surely_early(self, call: CallFacts) -> bool:
+        """Whether nothing of a call that nothing singles out is due, told by its day; False when it may be.
+
+        A call ended up to a day before its day did, so its parts end up to a day before those of its group.
+        """
+        group = CallGroup(
+            traits=call.traits, ended_on=call.ended_at.date(), gone=call.gone, n_calls=1, duration_s=0.0
+        )
+        last = self._now + timedelta(days=1)
+        return all(part.until is None or part.until > last for part in self.decide(group).parts)
 
     def decide(self, group: CallGroup) -> Decision:
         """As `decide` does."""
@@ -160,8 +173,24 @@ class _Count:
         self.total = Counts()
         self.rows: dict[tuple[str, str], Counts] = defaultdict(Counts)
         self.parts = {part: (Tally(), Tally()) for part in KeptPart}
+        self._sums: dict[tuple[int, int], tuple[Decision, Decision, Tally]] = {}
 
-    def add(
+    def add(self, before: Decision, after: Decision, n_calls: int, duration_s: float) -> None:
+        """Remember that so many calls are decided so; many groups share the same decisions."""
+        found = self._sums.get((id(before), id(after)))
+        if found is None:
+            if len(self._sums) >= _CACHED:
+                self.settle()
+            found = self._sums[id(before), id(after)] = before, after, Tally()
+        found[2].add(n_calls, duration_s)
+
+    def settle(self) -> None:
+        """Enter what is remembered."""
+        for before, after, tally in self._sums.values():
+            self.enter(before, after, tally.n_calls, tally.duration_s)
+        self._sums.clear()
+
+    def enter(
         self, before: Decision, after: Decision, n_calls: int, duration_s: float, *, held: bool = False
     ) -> None:
         if not after.parts:
@@ -210,4 +239,4 @@ def _compared(before: Decision, after: Decision) -> tuple[bool, bool]:
 
 
 def _order(until: datetime | None) -> datetime:
-    return until if until is not None else datetime.max.replace(tzinfo=UTC)
+    return until if until is not None else _LAST

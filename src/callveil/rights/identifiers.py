@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 import phonenumbers
@@ -20,6 +21,9 @@ from callveil.vocabulary.rights import IdentifierKind, Identity
 
 LOCAL = "local:"
 """Stands before the digits of a telephone number whose country is not known."""
+
+MOST_IDENTIFIERS = 100
+"""Of one person in one search."""
 
 _PHONE_ALLOWED = "allowed: a telephone number of 3 to 32 digits, best with its country (+4930123456)"
 _EMAIL_ALLOWED = "allowed: an e-mail address (name@example.org)"
@@ -59,6 +63,31 @@ def normalise(
     if kind is IdentifierKind.EMAIL:
         return normalise_email(value, field=where)
     return normalise_customer_id(value, field=where)
+
+
+def normalise_all(
+    given: Mapping[IdentifierKind, Sequence[str]], *, region: str | None, fields: Mapping[IdentifierKind, str]
+) -> tuple[tuple[IdentifierKind, str], ...]:
+    """One spelling of all that a person is to be found by, each once.
+
+    Args:
+        given: Values as somebody wrote them.
+        region: ISO 3166-1 code of the country of national telephone numbers; None when not known.
+        fields: Named in errors, never the values.
+
+    Raises:
+        MetadataError: One is no identifier, or there are none, or more than `MOST_IDENTIFIERS`.
+    """
+    found: dict[tuple[IdentifierKind, str], None] = {}
+    for kind, values in given.items():
+        for value in values:
+            found[kind, normalise(kind, value, region=region, field=fields[kind])] = None
+    if not 1 <= len(found) <= MOST_IDENTIFIERS:
+        raise MetadataError(
+            f"{', '.join(fields[kind] for kind in IdentifierKind)}: {len(found)} are given; allowed: 1 to"
+            f" {MOST_IDENTIFIERS} of them together"
+        )
+    return tuple(found)
 
 
 def normalise_phone(value: str, *, region: str | None = None, field: str = "phone") -> str:

@@ -24,7 +24,8 @@ from callveil.ports import LandingWriter
 from callveil.stages.documents.forms import utc
 from callveil.vocabulary.ledger import CallState, LedgerCall
 from callveil.vocabulary.recording import Part
-from callveil.web import problems, telephony
+from callveil.web import office_api, problems, telephony
+from callveil.web.bodies import check_length, read_body
 from callveil.web.openapi import API_DESCRIPTION, PATCH_CONSENT, POST_CALLS, answers
 from callveil.web.problems import ProblemError, status_of_error
 from callveil.web.signatures import KEY_HEADER, SIGNATURE_HEADER, Signed
@@ -62,6 +63,7 @@ def build_api(service: Service, *, open_status: bool = False) -> FastAPI:
     _add_ingest(app, ingest)
     _add_status(app, service, ingest, open_status=open_status)
     _add_health(app, service, metrics)
+    office_api.install(app, service)
     telephony.install(app, service, metrics)
     return app
 
@@ -70,7 +72,7 @@ def _add_ingest(app: FastAPI, ingest: _Ingest) -> None:
     @app.post(
         "/v1/calls",
         status_code=201,
-        responses=answers(200, 401, 409, 413, 415, 422, 429, 503),
+        responses=answers(200, 401, 403, 409, 413, 415, 422, 429, 503),
         openapi_extra=POST_CALLS,
     )
     async def push(
@@ -86,7 +88,7 @@ def _add_ingest(app: FastAPI, ingest: _Ingest) -> None:
 
     @app.patch(
         "/v1/calls/{call_id}/consent",
-        responses=answers(401, 404, 409, 413, 422, 429, 503),
+        responses=answers(401, 403, 404, 409, 413, 422, 429, 503),
         openapi_extra=PATCH_CONSENT,
     )
     async def consent(request: Request, call_id: CallId) -> Response:
@@ -169,7 +171,7 @@ class _Ingest:
     async def _push(self, request: Request, idempotency_key: str | None) -> tuple[LedgerCall, bool]:
         signed = self.signed(request)
         most = self._service.config.profile.limits.max_bytes
-        _check_length(request, most + _MOST_OVERHEAD_BYTES)
+        check_length(request, most + _MOST_OVERHEAD_BYTES)
         await self._check_room()
         self._uploads += 1
         try:
@@ -199,14 +201,9 @@ class _Ingest:
 
     async def consent(self, request: Request, call_id: str) -> LedgerCall:
         signed = self.signed(request)
-        _check_length(request, _MOST_PATCH_BYTES)
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _MOST_PATCH_BYTES:
-                raise ProblemError(413, f"body: allowed: up to {_MOST_PATCH_BYTES} bytes")
+        body = await read_body(request, _MOST_PATCH_BYTES)
         signed.check(hashlib.sha256(body).hexdigest(), (KeyRole.INGEST, KeyRole.PRIVACY))
-        return await run_in_threadpool(self._record_consent, call_id, bytes(body), signed.actor)
+        return await run_in_threadpool(self._record_consent, call_id, body, signed.actor)
 
     def _record_consent(self, call_id: str, body: bytes, actor: str) -> LedgerCall:
         ledger = self._service.ledger
@@ -226,16 +223,6 @@ class _Ingest:
             raise ProblemError(
                 429, f"{settings.max_waiting} calls are waiting; try again later", retry_after_s=30
             )
-
-
-def _check_length(request: Request, most: int) -> None:
-    length = request.headers.get("content-length")
-    if length is None:
-        return  # chunked; counted as it comes
-    if not (length.isascii() and length.isdigit()):
-        raise ProblemError(400, "Content-Length: allowed: a number of bytes")
-    if int(length) > most:
-        raise ProblemError(413, f"body: allowed: up to {most} bytes")
 
 
 def status_of(call: LedgerCall) -> dict[str, Any]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from callveil.adapters.call_document import CallDocument, ConsentUpdateDocument
+from callveil.config import KeyRole
 from callveil.web.signatures import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
 
 API_DESCRIPTION = (
     "Pushes are signed: hex HMAC-SHA256, with the key's secret, of timestamp + '.' + sha256hex(body). "
-    "Errors are problem+json (RFC 9457)."
+    "Requests to the office (retention, rights; those with x-callveil-roles) are signed over timestamp "
+    "+ '.' + METHOD + '.' + path and query + '.' + sha256hex(body). Errors are problem+json (RFC 9457)."
 )
 
 _PROBLEM = {
@@ -27,6 +32,7 @@ _PROBLEM = {
 _WORDS = {
     200: "Taken before: same call, same content",
     401: "Not signed, or not by a known key",
+    403: "Not with a key of this role",
     404: "No such call",
     409: "The id or the idempotency key stands for something else",
     413: "Too large",
@@ -81,6 +87,42 @@ def _inline(model: Any) -> dict[str, Any]:
 
     resolved: dict[str, Any] = resolve(schema)
     return resolved
+
+
+_SENT = [
+    _header("X-Callveil-Recipient", "Name of the recipient.", "^[A-Za-z0-9._-]{1,64}$"),
+    *_SIGNED[1:],
+]
+
+_OFFICE_WORDS = {
+    202: "Begun; what is left is in the answer, and is done by the service",
+    404: "There is none",
+    409: "A rule forbids it: a hold, a closed request, something under way",
+    503: "Not available now, or not set up; see Retry-After",
+}
+
+
+def for_office(
+    body: type[BaseModel] | None, roles: Collection[KeyRole], *, also: Mapping[int, str] | None = None
+) -> dict[str, Any]:
+    """What a route of the office tells FastAPI of its answers, its signature and its body.
+
+    Args:
+        body: Model of the JSON body; None for no body.
+        roles: Of the keys that it answers; none for recipients, who sign with their own secret.
+        also: Further answers that are no errors: status to words.
+    """
+    responses = answers(401, 403, 404, 409, 413, 422, 503)
+    for status in responses.keys() & _OFFICE_WORDS.keys():
+        responses[status]["description"] = _OFFICE_WORDS[int(status)]
+    for status, words in (also or {}).items():
+        responses[status] = {"description": words, "content": {"application/json": {}}}
+    extra: dict[str, Any] = {"parameters": _SIGNED if roles else _SENT}
+    if roles:
+        extra["x-callveil-roles"] = sorted(roles)
+    if body is not None:
+        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": _inline(body)}}}
+    return {"responses": responses, "openapi_extra": extra}
 
 
 POST_CALLS: dict[str, Any] = {

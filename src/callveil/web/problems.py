@@ -61,11 +61,14 @@ class ProblemError(Exception):
         status: HTTP status.
         detail: One sentence; names fields and what is allowed, never a value.
         retry_after_s: For 429 and 503.
+        code: Family of the error.
     """
 
-    def __init__(self, status: int, detail: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, *, retry_after_s: int | None = None, code: str | None = None
+    ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.retry_after_s = status, detail, retry_after_s
+        self.status, self.detail, self.retry_after_s, self.code = status, detail, retry_after_s, code
 
 
 def install(app: FastAPI) -> None:
@@ -106,7 +109,7 @@ def problem(
 
 async def _problem_error(_: Request, error: Exception) -> JSONResponse:
     error = cast(ProblemError, error)
-    return problem(error.status, error.detail, retry_after_s=error.retry_after_s)
+    return problem(error.status, error.detail, code=error.code, retry_after_s=error.retry_after_s)
 
 
 async def _callveil_error(_: Request, error: Exception) -> JSONResponse:

@@ -45,12 +45,7 @@ class Signed:
             raise SignatureError(
                 f"headers {KEY_HEADER}, {TIMESTAMP_HEADER} and {SIGNATURE_HEADER} are all needed"
             )
-        if not _TIMESTAMP.fullmatch(self._timestamp):
-            raise SignatureError(f"{TIMESTAMP_HEADER}: allowed: whole seconds since 1970 (Unix time)")
-        if not _SIGNATURE.fullmatch(self._signature):
-            raise SignatureError(f"{SIGNATURE_HEADER}: allowed: 64 lower-case hex digits")
-        if abs(now.timestamp() - int(self._timestamp)) > window_s:
-            raise SignatureError(f"{TIMESTAMP_HEADER}: is more than {window_s:.0f} s off this server's clock")
+        check_form(self._timestamp, self._signature, now=now, window_s=window_s)
         found = [key for key in keys if hmac.compare_digest(key.key_id.encode(), key_id.encode())]
         if not found:
             raise SignatureError(f"{KEY_HEADER}: there is no such key")
@@ -99,6 +94,26 @@ class Signed:
         if self._key.role not in roles:
             allowed = " or ".join(sorted(roles))
             raise PrivilegeError(f"{KEY_HEADER}: this needs a key of role {allowed}")
+
+
+def check_form(timestamp: str, signature: str, *, now: datetime, window_s: float) -> None:
+    """Check that a timestamp and a signature are of the right form, and the timestamp about now.
+
+    Args:
+        timestamp: As it was sent.
+        signature: As it was sent.
+        now: Aware UTC.
+        window_s: How far the timestamp may be off, in seconds.
+
+    Raises:
+        SignatureError: One of them is not.
+    """
+    if not _TIMESTAMP.fullmatch(timestamp):
+        raise SignatureError(f"{TIMESTAMP_HEADER}: allowed: whole seconds since 1970 (Unix time)")
+    if not _SIGNATURE.fullmatch(signature):
+        raise SignatureError(f"{SIGNATURE_HEADER}: allowed: 64 lower-case hex digits")
+    if abs(now.timestamp() - int(timestamp)) > window_s:
+        raise SignatureError(f"{TIMESTAMP_HEADER}: is more than {window_s:.0f} s off this server's clock")
 
 
 def sign(secret: str, timestamp: str, body_sha256: str) -> str:

@@ -15,6 +15,7 @@ from callveil.vocabulary.retention import (
     CallFacts,
     CallGroup,
     CallTraits,
+    Fate,
     Hold,
     HoldScope,
     KeptPart,
@@ -142,6 +143,29 @@ def test_a_remembered_decision_is_the_one_that_decide_makes(kinds, on):
     for queue, day, gone in kinds:
         one = group(queue, day, gone=gone)
         assert decider.decide(one) == decide(group_facts(one), policies, (), (), midnight(on))
+
+
+_SECONDS = st.integers(0, 4 * 365 * 86_400)
+
+
+@given(st.lists(st.tuples(_QUEUES, _SECONDS, _GONE), max_size=20), _SECONDS)
+def test_a_call_that_is_surely_early_is_not_due(kinds, later):
+    policies = (SALES, Policy(name="most", maximum={AUDIO: Period(months=1)}), STANDARD)
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    now = start + timedelta(seconds=later)
+    decider = GroupDecider(policies, now)
+    for queue, second, gone in kinds:
+        facts = replace(
+            swept().facts,
+            traits=CallTraits(outcome="published", queue=queue),
+            ended_at=start + timedelta(seconds=second),
+            gone=gone,
+        )
+        decided = decide(facts, policies, (), (), now)
+        if decider.is_surely_early(facts):
+            assert all(part.fate is Fate.KEEP for part in decided.parts)
+        else:  # it is worth a look: a part ends within two days, or has ended
+            assert min(part.until for part in decided.parts) < now + timedelta(days=2)
 
 
 def test_memory_does_not_grow_with_the_number_of_groups(monkeypatch):

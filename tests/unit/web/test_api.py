@@ -389,7 +389,7 @@ def test_every_answer_is_in_the_openapi_document(client):
     responses = document["paths"]["/v1/calls"]["post"]["responses"]
     assert {"200", "201", "401", "409", "413", "415", "422", "429", "503"} <= set(responses)
     assert "multipart/form-data" in document["paths"]["/v1/calls"]["post"]["requestBody"]["content"]
-    assert set(document["paths"]) == {"/v1/calls", "/v1/calls/{call_id}", "/v1/calls/{call_id}/consent"}
+    assert {"/v1/calls", "/v1/calls/{call_id}", "/v1/calls/{call_id}/consent"} <= set(document["paths"])
 
 
 def test_a_service_is_not_shown(service):

@@ -59,7 +59,7 @@ class SqlRemovals:
                 lambda c, after=after: swept_calls.groups(c, after, _GROUPS)  # type: ignore[misc]
             )
             yield from page
-            if len(page) < _GROUPS:
+            if after is None:
                 return
 
     def singled_out(self) -> Iterator[SweptCall]:

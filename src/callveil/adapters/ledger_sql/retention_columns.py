@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -72,6 +73,7 @@ def traits_to_json(found: CallTraits) -> str:
     )
 
 
+@lru_cache(maxsize=1024)
 def traits_from_json(text: str, outcome: str) -> CallTraits:
     """What `traits_to_json` wrote."""
     document = json.loads(text)
@@ -90,6 +92,7 @@ def parts_to_text(parts: Iterable[KeptPart]) -> str:
     return "+".join(sorted(part.value for part in parts))
 
 
+@lru_cache(maxsize=64)
 def parts_from_text(text: str) -> frozenset[KeptPart]:
     """What `parts_to_text` wrote."""
     return frozenset(KeptPart(name) for name in text.split("+") if name)

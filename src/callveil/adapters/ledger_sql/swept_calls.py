@@ -36,6 +36,8 @@ _SWEPT = tuple(
 )
 """What rests. A held call has a deadline of its own, and the others are being worked on."""
 
+_OTHERS = tuple(state.value for state in CallState if state.value not in _SWEPT)
+
 _NO_TRAITS = '{"direction":"unknown","jurisdictions":[],"purposes":[],"queue":null,"tags":[]}'
 
 
@@ -54,34 +56,38 @@ def groups(
         limit: At most so many.
 
     Returns:
-        The groups, and the key of the last one; None when there is none.
+        The groups, and the key to go on from; None when there are no more.
     """
     c = calls.c
     key = (c.traits, c.state, c.ended_on, c.gone)
     query = (
         sa.select(*key, sa.func.count().label("n_calls"), sa.func.sum(c.duration_s).label("duration_s"))
-        .where(NOT_SINGLED_OUT, c.state.in_(_SWEPT))
+        .where(NOT_SINGLED_OUT, c.traits.is_not(None))  # an erased call has none
         .group_by(*key)
         .order_by(*key)
         .limit(limit)
     )
     if after is not None:
         query = query.where(sa.tuple_(*key) > sa.tuple_(*after))
-    found = query.subquery()
-    # Their texts come afterwards: the order of the index would be lost in one go.
-    texts = sa.select(found, traits.c.traits.label("text")).outerjoin(
-        traits, traits.c.number == found.c.traits
-    )
-    rows = connection.execute(
-        texts.order_by(found.c.traits, found.c.state, found.c.ended_on, found.c.gone)
-    ).all()
+    rows = connection.execute(query).all()
     last = (rows[-1].traits, rows[-1].state, rows[-1].ended_on, rows[-1].gone) if rows else None
-    return tuple(_group(row) for row in rows), last
+    # A condition on the state would lead SQLite to another index, and away from the order of this one.
+    resting = [row for row in rows if row.state in _SWEPT]
+    texts = _texts(connection, sorted({row.traits for row in resting}))
+    return tuple(_group(row, texts[row.traits]) for row in resting), last if len(rows) == limit else None
 
 
-def _group(row: sa.Row[Any]) -> CallGroup:
+def _texts(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for start in range(0, len(numbers), BATCH):
+        query = sa.select(traits).where(traits.c.number.in_(numbers[start : start + BATCH]))
+        found |= {row.number: row.traits for row in connection.execute(query)}
+    return found
+
+
+def _group(row: sa.Row[Any], text: str) -> CallGroup:
     return CallGroup(
-        traits=traits_from_json(row.text or _NO_TRAITS, row.state),
+        traits=traits_from_json(text, row.state),
         ended_on=date.fromisoformat(row.ended_on),
         gone=parts_from_text(row.gone),
         n_calls=row.n_calls,
@@ -90,8 +96,12 @@ def _group(row: sa.Row[Any]) -> CallGroup:
 
 
 def page(after: str | None, limit: int, *, singled_out: bool) -> sa.Select[Any]:
-    """A page of the calls that rest."""
-    query = _calls().where(calls.c.state.in_(_SWEPT)).order_by(calls.c.call_id).limit(limit)
+    """A page of the calls that rest.
+
+    They are named by the states they are not in: told the states they are in, SQLite looks all of them up by
+    state and sorts them, for every page.
+    """
+    query = _calls().where(calls.c.state.not_in(_OTHERS)).order_by(calls.c.call_id).limit(limit)
     if singled_out:
         query = query.where(SINGLED_OUT)
     return query if after is None else query.where(calls.c.call_id > after)
@@ -104,7 +114,8 @@ def one(call_id: str) -> sa.Select[Any]:
 
 def _calls() -> sa.Select[Any]:
     c = calls.c
-    columns = (c.call_id, c.state, c.ended_at, c.received_at, c.gone, c.restricted, c.duration_s, c.n_holds)
+    ended_at = sa.func.coalesce(c.ended_at, c.received_at).label("ended_at")
+    columns = (c.call_id, c.state, ended_at, c.gone, c.restricted, c.duration_s, c.n_holds)
     joined = calls.outerjoin(traits, traits.c.number == c.traits)
     return sa.select(*columns, c.singled_out, traits.c.traits.label("text")).select_from(joined)
 
@@ -123,7 +134,7 @@ def read(connection: sa.Connection, query: sa.Select[Any]) -> tuple[SweptCall, .
             facts=CallFacts(
                 call_id=row.call_id,
                 traits=traits_from_json(row.text or _NO_TRAITS, row.state),
-                ended_at=row.ended_at or row.received_at,
+                ended_at=row.ended_at,
                 events=events.get(row.call_id, {}),
                 gone=parts_from_text(row.gone),
             ),

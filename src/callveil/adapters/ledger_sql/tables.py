@@ -26,7 +26,7 @@ def time_text(time: datetime) -> str:
 
 def time_of(text: str) -> datetime:
     """The time that `time_text` wrote."""
-    return datetime.strptime(text, _TIME_FORMAT).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -148,8 +148,12 @@ calls = sa.Table(
     _partial("calls_held", "hold_until", where=IS_HELD),
     _partial("calls_processing", "lease_until", where=IS_PROCESSING),
     _partial("calls_sent", "sent_at", where=HAS_SENT),
-    # All that `Removals.groups` reads, in the order it groups by.
-    _partial("calls_grouped", "traits", "state", "ended_on", "gone", "duration_s", where=NOT_SINGLED_OUT),
+    # All that `Removals.groups` reads, in the order it groups by; SQLite looks up the condition too.
+    _partial(
+        "calls_grouped",
+        *("traits", "state", "ended_on", "gone", "duration_s", "singled_out"),
+        where=NOT_SINGLED_OUT,
+    ),
     _partial("calls_singled_out", "call_id", where=SINGLED_OUT),
     _partial("calls_holds_differ", "call_id", where=HOLDS_DIFFER),
 )

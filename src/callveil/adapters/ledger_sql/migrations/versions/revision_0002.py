@@ -194,7 +194,7 @@ def _add_columns() -> None:
     op.create_index(
         "calls_grouped",
         "calls",
-        ["traits", "state", "ended_on", "gone", "duration_s"],
+        ["traits", "state", "ended_on", "gone", "duration_s", "singled_out"],
         **_where("NOT singled_out"),
     )
     op.create_index(
