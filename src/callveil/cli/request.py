@@ -14,6 +14,7 @@ from callveil.kit import Office
 from callveil.pipeline import register
 from callveil.pipeline.notices import late
 from callveil.pipeline.office_documents import notice_fields, request_fields, request_row
+from callveil.pipeline.register import items_of
 from callveil.vocabulary.rights import ItemState, NoticeState, Request
 
 app = typer.Typer(help="The register of requests of persons, and its deadlines.", no_args_is_help=True)
@@ -137,7 +138,7 @@ def _print_one(request: Request, office: Office) -> None:
         say(f"Extended: {request.extension_reason}")
     if request.note:
         say(request.note)
-    for item in office.books.requests.items(request.request_id):
+    for item in items_of(request.request_id, office):
         if item.state is ItemState.RESTRICTED:
             when = f"on {item.review_at:%Y-%m-%d}" if item.review_at else "when the hold ends"
             say(f"{item.call_id}: locked away, looked at again {when}. {item.reason}")

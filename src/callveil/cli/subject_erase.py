@@ -19,6 +19,7 @@ from callveil.pipeline import erasure, restrict
 from callveil.pipeline.erasure_proof import check_proof, proof_file
 from callveil.pipeline.office_documents import preview_fields, request_fields
 from callveil.pipeline.outlook import Outlook, Preview, note_preview, preview
+from callveil.pipeline.register import items_of
 from callveil.vocabulary.rights import ItemState, NoticeState, Request, RequestState
 
 Received = Annotated[
@@ -267,7 +268,7 @@ def _print_request(request_id: str, office: Office, as_json: bool) -> None:
 
 
 def _print_erasure(request: Request, office: Office) -> None:
-    items = office.books.requests.items(request.request_id)
+    items = list(items_of(request.request_id, office))
     counts = {state: sum(item.state is state for item in items) for state in ItemState}
     say(f"Request {request.request_id}: {how_many(counts[ItemState.DONE], 'call')} erased.")
     for item in items:

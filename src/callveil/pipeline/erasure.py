@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -21,7 +20,7 @@ from callveil.pipeline.erasure_proof import prove
 from callveil.pipeline.forget import carry_out, delete_again, finish_removals
 from callveil.pipeline.notices import ERASURE, RESTRICTION, Delivered, Post, deliver, owe
 from callveil.pipeline.outlook import Outlook, Sought, outlook
-from callveil.pipeline.register import ANSWER_WITHIN
+from callveil.pipeline.register import ANSWER_WITHIN, items_of
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.rights import (
     ItemState,
@@ -35,8 +34,6 @@ from callveil.vocabulary.rights import (
 log = logging.getLogger(__name__)
 
 REASON = "A person asked for erasure."
-
-_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +121,12 @@ def carry_on(request_id: str, office: Office, *, actor: str, limit: int | None =
     if request.kind is not RequestKind.ERASURE or request.state is not RequestState.RUNNING:
         return request
     _tell(request_id, office, actor)
-    for item in islice(_items(request_id, ItemState.PENDING, office), limit):
+    for item in islice(items_of(request_id, office, ItemState.PENDING), limit):
         try:
             _settle(item, office, actor)
         except CallveilError as error:
             log.error("a call is not erased yet", extra={"call_id": item.call_id, "error": error.code})
-    if any(_items(request_id, ItemState.PENDING, office)):
+    if any(items_of(request_id, office, ItemState.PENDING)):
         return request
     return _close(request, office, actor)
 
@@ -218,7 +215,7 @@ def _tell(request_id: str, office: Office, actor: str) -> None:
     """Owe the notices before anything goes: afterwards nobody knows whose queue a call was in."""
     erased: list[tuple[str, str | None]] = []
     restricted: list[tuple[str, str | None]] = []
-    for item in _items(request_id, ItemState.PENDING, office):
+    for item in items_of(request_id, office, ItemState.PENDING):
         ahead = _ahead(item.call_id, office)
         queue = None if ahead is None else ahead.queue
         (erased if ahead is None or ahead.is_erased else restricted).append((item.call_id, queue))
@@ -283,7 +280,7 @@ def _close(request: Request, office: Office, actor: str) -> Request:
     requests, request_id = office.books.requests, request.request_id
     for removal in office.books.removals.removals(request_id=request_id):
         delete_again(removal, office)
-    n_restricted = sum(1 for _ in _items(request_id, ItemState.RESTRICTED, office))
+    n_restricted = sum(1 for _ in items_of(request_id, office, ItemState.RESTRICTED))
     if not n_restricted:
         requests.change(request_id, actor=actor, now=office.clock.now(), forget_identities=True)
     office.books.removals.scrub()
@@ -300,10 +297,3 @@ def _close(request: Request, office: Office, actor: str) -> Request:
         state=RequestState.PARTLY_DONE if n_restricted else RequestState.DONE,
         note=note,
     )
-
-
-def _items(request_id: str, state: ItemState, office: Office) -> Iterator[RequestItem]:
-    after: str | None = None
-    while page := office.books.requests.items(request_id, state=state, after=after, limit=_PAGE):
-        yield from page
-        after = page[-1].call_id

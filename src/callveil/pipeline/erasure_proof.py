@@ -14,11 +14,12 @@ from callveil.adapters.local_files import file_errors, write_whole
 from callveil.errors import NotFoundError, StoreError
 from callveil.kit import Office
 from callveil.pipeline.forget import copies
+from callveil.pipeline.register import items_of
 from callveil.stages.documents.erasure_proof import PLACES, ErasureFacts, ProvenCall, erasure_json
 from callveil.stages.documents.signature import FIELD, is_signed_by, parse_signature, signed_bytes, written
 from callveil.stages.retention_tags import call_prefix
 from callveil.vocabulary.ledger import CallState
-from callveil.vocabulary.rights import ItemState, Removal, Request, RequestItem
+from callveil.vocabulary.rights import ItemState, Removal, Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ def prove(request: Request, office: Office) -> Path:
             if item.state is ItemState.RESTRICTED
             else left_of(item.call_id, removals.get(item.call_id, []), office),
         )
-        for item in _items(request.request_id, office)
+        for item in items_of(request.request_id, office)
     ]
     for call in calls:
         if any((call.left or {}).values()):
@@ -161,10 +162,3 @@ def _has_record(call_id: str, office: Office) -> bool:
         return office.ledger.get(call_id).state is not CallState.ERASED
     except NotFoundError:
         return False
-
-
-def _items(request_id: str, office: Office) -> Iterator[RequestItem]:
-    after: str | None = None
-    while page := office.books.requests.items(request_id, after=after):
-        yield from page
-        after = page[-1].call_id

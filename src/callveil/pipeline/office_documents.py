@@ -12,6 +12,7 @@ from callveil.pipeline import register
 from callveil.pipeline.erasure_proof import proof_file
 from callveil.pipeline.notices import late
 from callveil.pipeline.outlook import Preview
+from callveil.pipeline.register import items_of
 from callveil.pipeline.subjects import Subject
 from callveil.stages.documents.forms import utc
 from callveil.vocabulary.ledger import LedgerCall
@@ -102,7 +103,7 @@ def request_fields(request: Request, office: Office) -> dict[str, Any]:
                 "reason": item.reason,
                 "review_at": utc(item.review_at) if item.review_at else None,
             }
-            for item in office.books.requests.items(request.request_id)
+            for item in items_of(request.request_id, office)
         ],
         "recipients": [
             notice_fields(notice, office)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from callveil.errors import MetadataError, RefusedError
 from callveil.kit import Office
 from callveil.vocabulary.retention import Period
-from callveil.vocabulary.rights import Request, RequestKind, RequestState
+from callveil.vocabulary.rights import ItemState, Request, RequestItem, RequestKind, RequestState
 
 ANSWER_WITHIN = Period(months=1)
 """GDPR Art. 12(3), first sentence."""
 
 _CARRIED_OUT = frozenset({RequestKind.ERASURE, RequestKind.RESTRICTION})
+
+
+def items_of(request_id: str, office: Office, state: ItemState | None = None) -> Iterator[RequestItem]:
+    """The calls of a request by id, however many; all when no state is named."""
+    after: str | None = None
+    while page := office.books.requests.items(request_id, state=state, after=after):
+        yield from page
+        after = page[-1].call_id
 
 
 def days_left(request: Request, now: datetime) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +12,7 @@ from callveil.errors import CallveilError, MetadataError, NotFoundError, Refused
 from callveil.kit import Office
 from callveil.pipeline.notices import RESTRICTION, RESTRICTION_LIFTED, owe
 from callveil.pipeline.outlook import Sought
-from callveil.pipeline.register import ANSWER_WITHIN
+from callveil.pipeline.register import ANSWER_WITHIN, items_of
 from callveil.ports import ObjectStore
 from callveil.stages.retention_tags import call_prefix
 from callveil.vocabulary.ledger import CallState
@@ -76,12 +75,12 @@ def carry_on(request_id: str, office: Office, *, actor: str) -> Request:
     if request.kind is not RequestKind.RESTRICTION or request.state is not RequestState.RUNNING:
         return request
     _tell(request_id, office, actor)
-    for item in _pending(request_id, office):
+    for item in items_of(request_id, office, ItemState.PENDING):
         try:
             _settle(item, office, actor)
         except CallveilError as error:
             log.error("a call is not restricted yet", extra={"call_id": item.call_id, "error": error.code})
-    if any(_pending(request_id, office)):
+    if any(items_of(request_id, office, ItemState.PENDING)):
         return request
     return requests.change(request_id, actor=actor, now=office.clock.now(), state=RequestState.DONE)
 
@@ -117,7 +116,7 @@ def _enter(
 
 def _tell(request_id: str, office: Office, actor: str) -> None:
     calls: dict[str, list[tuple[str, str | None]]] = {RESTRICTION: [], RESTRICTION_LIFTED: []}
-    for item in _pending(request_id, office):
+    for item in items_of(request_id, office, ItemState.PENDING):
         event = RESTRICTION if item.reason else RESTRICTION_LIFTED
         calls[event].append((item.call_id, office.ledger.get(item.call_id).call.queue))
     for event, told in calls.items():
@@ -130,13 +129,6 @@ def _settle(item: RequestItem, office: Office, actor: str) -> None:
         restrict_call(item.call_id, item.reason or None, office, actor=actor)
     done = replace(item, state=ItemState.DONE)
     office.books.requests.settle_item(done, actor=actor, now=office.clock.now())
-
-
-def _pending(request_id: str, office: Office) -> Iterator[RequestItem]:
-    after: str | None = None
-    while page := office.books.requests.items(request_id, state=ItemState.PENDING, after=after):
-        yield from page
-        after = page[-1].call_id
 
 
 def restrict_call(call_id: str, reason: str | None, office: Office, *, actor: str) -> None:
