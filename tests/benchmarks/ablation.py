@@ -25,8 +25,8 @@ from callveil.stages.cues import Cue
 from callveil.stages.dialogue import Dialogue
 from callveil.stages.speaker_stream import Place, Stream
 from callveil.stages.spoken_forms import Run, SpokenDate, Token, find_dates, find_emails, find_runs
-from callveil.stages.stretches import Window
-from callveil.vocabulary.audio import Audio, Span
+from callveil.stages.stretches import Piece, Window
+from callveil.vocabulary.audio import Audio, ChannelSpeech, Span
 
 ALL_ON = "all on but verify"
 VERIFY = "verify on as well"
@@ -191,11 +191,12 @@ def _has_digit(tokens: Sequence[Token], place: range) -> bool:
     return any(char.isdigit() for index in place for char in tokens[index].text)
 
 
-def _whole_channel(stretch: Audio, channel: int, islands: Sequence[Span]) -> Iterator[Window]:
-    """In place of `pack_windows`: the channel as it is, silence and crosstalk included."""
-    audio = Audio(samples=stretch.samples[:, [channel]], rate_hz=stretch.rate_hz)
-    piece = Span(start_s=stretch.start_s, end_s=stretch.end_s)
-    yield Window(audio=audio, pieces=(piece,), starts_s=(0.0,))
+def _whole_channels(stretch: Audio, speech: Sequence[ChannelSpeech]) -> Iterator[Window]:
+    """In place of `pack_windows`: the channels as they are, silence and crosstalk included."""
+    whole = Span(start_s=stretch.start_s, end_s=stretch.end_s)
+    for own in speech:
+        audio = Audio(samples=stretch.samples[:, [own.channel]], rate_hz=stretch.rate_hz)
+        yield Window(audio=audio, pieces=(Piece(channel=own.channel, span=whole),), starts_s=(0.0,))
 
 
 _DIALOGUE = f"{dialogue.__name__}.Dialogue"
@@ -260,7 +261,7 @@ SWITCHES = (
     ),
     Switch(
         name="packing of speech into windows",
-        patches={"callveil.pipeline.listen.pack_windows": _whole_channel},
+        patches={"callveil.pipeline.listen.pack_windows": _whole_channels},
         hears_again=True,
     ),
 )

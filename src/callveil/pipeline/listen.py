@@ -93,11 +93,7 @@ def listen(
         with watch("diarize"):
             diarization.push(stretch, speech[-1])
         with watch("transcribe"):
-            windows = [
-                (window, own.channel)
-                for own in speech[-1]
-                for window in pack_windows(stretch, own.channel, own.islands)
-            ]
+            windows = [window for own in speech[-1] for window in pack_windows(stretch, [own])]
             language, found = hear_windows(windows, kit.transcriber, language)
             words += found
         on_progress(stretch.end_s)
@@ -115,12 +111,12 @@ def listen(
 
 
 def hear_windows(
-    windows: Sequence[tuple[Window, int]], transcriber: Transcriber, language: str | None
+    windows: Sequence[Window], transcriber: Transcriber, language: str | None
 ) -> tuple[str | None, list[Word]]:
     """Hear windows, several at a time where the engine can; the first one alone tells an unknown language.
 
     Args:
-        windows: With their channels.
+        windows: Packed speech.
         transcriber: The engine.
         language: ISO 639-1 code; None to detect it.
 
@@ -131,9 +127,8 @@ def hear_windows(
         EngineError: The engine failed.
     """
 
-    def hear(part: tuple[Window, int], language: str | None) -> Transcription:
-        window, channel = part
-        heard = transcriber.transcribe(window.audio, language=language, channel=channel)
+    def hear(window: Window, language: str | None) -> Transcription:
+        heard = transcriber.transcribe(window.audio, language=language, channel=window.pieces[0].channel)
         return replace(heard, words=tuple(window.place(word) for word in heard.words))
 
     heard: list[Transcription] = []
@@ -141,7 +136,7 @@ def hear_windows(
         heard.append(hear(windows[0], None))
         language = heard[0].language
     with ThreadPoolExecutor(transcriber.n_parallel) as pool:
-        heard += pool.map(lambda part: hear(part, language), windows[len(heard) :])
+        heard += pool.map(lambda window: hear(window, language), windows[len(heard) :])
     return language, [word for each in heard for word in each.words]
 
 

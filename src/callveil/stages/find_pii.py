@@ -21,6 +21,7 @@ from callveil.stages.spoken_forms.lexicon import (
     UNITS,
     words,
 )
+from callveil.stages.unheard import INAUDIBLE
 from callveil.vocabulary.pii import Entity, Finding
 
 REPEAT_SCORE = 0.75
@@ -281,6 +282,8 @@ def _values(dialogue: Dialogue, found: Sequence[Candidate]) -> _Values:
             for index in candidate.place.tokens:
                 token = stream.tokens[index]
                 bare = token.text.removesuffix("'s")
+                if token.written == INAUDIBLE:  # no two of them say the same
+                    continue
                 if index in in_runs or bare in _NO_NAME or len(bare) < 3 or bare in _STREET_WORDS:
                     continue
                 spoken_as_is = bare not in _EMAIL_WORDS and len(bare) >= 4

@@ -1,4 +1,4 @@
-"""Cut a call at its pauses, and pack the speech of one channel into windows a recogniser takes at once.
+"""Cut a call at its pauses, and pack its speech into windows a recogniser takes at once.
 
 Whisper hears 30 s windows. Fed a whole channel it spends half its time on silence, cuts words at window
 ends and loses its place; fed windows that begin and end in pauses, with long silences shortened, it does not.
@@ -10,13 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from callveil.stages.speech import FRAME_S, measure_levels
-from callveil.vocabulary.audio import Audio, Span
+from callveil.vocabulary.audio import Audio, ChannelSpeech, Span
 from callveil.vocabulary.transcript import Word
 
 WINDOW_S = 28.0
-_GAP_S = 0.6
+GAP_S = 0.6
+"""What is left of a silence between two pieces of a window."""
 _MIN_STRETCH_S = 90.0
 _MAX_STRETCH_S = 120.0
 
@@ -56,8 +58,16 @@ class StretchCutter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A stretch of one channel that lies in a window."""
+
+    channel: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """One channel's speech packed for a recogniser, and the way back to the call's time.
+    """Speech packed for a recogniser, and the way back to the call's time and channels.
 
     Attributes:
         audio: One channel, starting at sample 0.
@@ -66,66 +76,90 @@ class Window:
     """
 
     audio: Audio
-    pieces: tuple[Span, ...]
+    pieces: tuple[Piece, ...]
     starts_s: tuple[float, ...]
 
     def place(self, word: Word) -> Word:
-        """Move a word heard in the packed audio to its time in the call.
+        """Move a word heard in the packed audio to its time and channel in the call.
 
         A word that seems to reach over a joint belongs to the piece that holds most of it.
         """
         index = max(range(len(self.pieces)), key=lambda i: self._overlap_s(i, word))
-        piece, offset_s = self.pieces[index], self.pieces[index].start_s - self.starts_s[index]
-        start_s = min(max(word.start_s + offset_s, piece.start_s), piece.end_s - 0.02)
-        end_s = min(max(word.end_s + offset_s, start_s + 0.02), piece.end_s)
-        return replace(word, start_s=start_s, end_s=end_s)
+        span = self.pieces[index].span
+        offset_s = span.start_s - self.starts_s[index]
+        start_s = min(max(word.start_s + offset_s, span.start_s), span.end_s - 0.02)
+        end_s = min(max(word.end_s + offset_s, start_s + 0.02), span.end_s)
+        return replace(word, start_s=start_s, end_s=end_s, channel=self.pieces[index].channel)
 
     def _overlap_s(self, index: int, word: Word) -> float:
         start_s = self.starts_s[index]
-        end_s = start_s + self.pieces[index].duration_s
+        end_s = start_s + self.pieces[index].span.duration_s
         return min(end_s, word.end_s) - max(start_s, word.start_s)
 
 
-def pack_windows(stretch: Audio, channel: int, islands: Sequence[Span]) -> Iterator[Window]:
-    """Pack one channel's speech into windows of at most 28 s.
+def pack_windows(
+    stretch: Audio, speech: Sequence[ChannelSpeech], *, gap_s: float = GAP_S
+) -> Iterator[Window]:
+    """Pack the speech of one channel, or of one after the other, into windows of at most 28 s.
+
+    A recogniser takes as long for a window that is half empty. Given more than one channel, the last window
+    of one goes on with the beginning of the next.
 
     Args:
         stretch: All channels of a stretch of the call.
-        channel: The channel to pack.
-        islands: Its speech in the stretch, in order. One too long for a window is cut where it is quietest.
+        speech: What to pack, in order. An island too long for a window is cut where it is quietest.
+        gap_s: What is left of a silence between two pieces.
 
     Yields:
         Windows in order; together they hold all islands.
     """
-    group: list[Span] = []
+    group: list[Piece] = []
     length_s = 0.0
-    for island in (part for whole in islands for part in _split(stretch, channel, whole)):
-        gap_s = min(island.start_s - group[-1].end_s, _GAP_S) if group else 0.0
-        if group and length_s + gap_s + island.duration_s > WINDOW_S:
-            yield _window(stretch, channel, group)
-            group, length_s, gap_s = [], 0.0, 0.0
-        group.append(island)
-        length_s += gap_s + island.duration_s
+    for piece in _pieces(stretch, speech):
+        between_s = _between_s(group[-1], piece, gap_s) if group else 0.0
+        if group and length_s + between_s + piece.span.duration_s > WINDOW_S:
+            yield _window(stretch, group, gap_s)
+            group, length_s, between_s = [], 0.0, 0.0
+        group.append(piece)
+        length_s += between_s + piece.span.duration_s
     if group:
-        yield _window(stretch, channel, group)
+        yield _window(stretch, group, gap_s)
 
 
-def _window(stretch: Audio, channel: int, pieces: list[Span]) -> Window:
-    rate_hz = stretch.rate_hz
-    chunks, starts_s, at = [], [], 0
+def _pieces(stretch: Audio, speech: Sequence[ChannelSpeech]) -> Iterator[Piece]:
+    for own in speech:
+        for island in own.islands:
+            for span in _split(stretch, own.channel, island):
+                yield Piece(channel=own.channel, span=span)
+
+
+def _between_s(before: Piece, after: Piece, gap_s: float) -> float:
+    if before.channel != after.channel:
+        return gap_s
+    return min(after.span.start_s - before.span.end_s, gap_s)
+
+
+def _window(stretch: Audio, pieces: list[Piece], gap_s: float) -> Window:
+    chunks: list[NDArray[np.float32]] = []
+    starts_s: list[float] = []
     for index, piece in enumerate(pieces):
         if index:
-            # The real gap, cut short in its middle: the noise on both sides stays as it was.
-            gap = _samples(stretch, channel, Span(start_s=pieces[index - 1].end_s, end_s=piece.start_s))
-            half = min(len(gap), round(_GAP_S * rate_hz)) // 2
-            gap = np.concatenate((gap[:half], gap[len(gap) - half :]))
-            chunks.append(gap)
-            at += len(gap)
-        starts_s.append(at / rate_hz)
-        chunks.append(_samples(stretch, channel, piece))
-        at += len(chunks[-1])
-    audio = Audio(samples=np.concatenate(chunks)[:, None], rate_hz=rate_hz)
+            chunks += _gap(stretch, pieces[index - 1], piece, gap_s)
+        starts_s.append(sum(len(chunk) for chunk in chunks) / stretch.rate_hz)
+        chunks.append(_samples(stretch, piece.channel, piece.span))
+    audio = Audio(samples=np.concatenate(chunks)[:, None], rate_hz=stretch.rate_hz)
     return Window(audio=audio, pieces=tuple(pieces), starts_s=tuple(starts_s))
+
+
+def _gap(stretch: Audio, before: Piece, after: Piece, gap_s: float) -> list[NDArray[np.float32]]:
+    """What really follows one piece and comes before the next: the noise on both sides stays as it was."""
+    end, start = _sample(stretch, before.span.end_s), _sample(stretch, after.span.start_s)
+    most = round(gap_s * stretch.rate_hz)
+    half = max(0, most if before.channel != after.channel else min(start - end, most)) // 2
+    return [
+        stretch.samples[end : end + half, before.channel],
+        stretch.samples[max(0, start - half) : start, after.channel],
+    ]
 
 
 def _split(stretch: Audio, channel: int, island: Span) -> Iterator[Span]:
@@ -142,10 +176,12 @@ def _split(stretch: Audio, channel: int, island: Span) -> Iterator[Span]:
     yield Span(start_s=start_s, end_s=island.end_s)
 
 
-def _samples(stretch: Audio, channel: int, span: Span) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    first = round(span.start_s * stretch.rate_hz) - stretch.start_sample
-    last = round(span.end_s * stretch.rate_hz) - stretch.start_sample
-    return stretch.samples[max(first, 0) : max(last, 0), channel]
+def _samples(stretch: Audio, channel: int, span: Span) -> NDArray[np.float32]:
+    return stretch.samples[_sample(stretch, span.start_s) : _sample(stretch, span.end_s), channel]
+
+
+def _sample(stretch: Audio, at_s: float) -> int:
+    return max(0, round(at_s * stretch.rate_hz) - stretch.start_sample)
 
 
 def _join(blocks: list[Audio]) -> Audio:

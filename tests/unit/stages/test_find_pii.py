@@ -5,6 +5,7 @@ from callveil.stages.cues import cues
 from callveil.stages.dialogue import Dialogue
 from callveil.stages.find_pii import Candidate, find_pii
 from callveil.stages.speaker_stream import Place
+from callveil.stages.unheard import INAUDIBLE
 from callveil.vocabulary.pii import Entity
 from callveil.vocabulary.transcript import Turn, Word
 
@@ -162,3 +163,10 @@ def test_a_word_too_short_for_its_characters_begins_earlier():
     dialogue = Dialogue([Turn(speaker="C", channel=1, words=tuple(words))], PATTERNS)
     (found,) = run(dialogue, candidate(dialogue, "602914", Entity.PASSWORD_OR_PIN))
     assert (found.start_s, found.end_s) == (pytest.approx(5.6 - 6 * 0.26), 5.6)
+
+
+def test_speech_without_words_is_no_value_that_is_said_again():
+    script = f"C: it is {INAUDIBLE} Lindqvist\nA: so {INAUDIBLE} thank you Lindqvist"
+    dialogue = dialogue_of(script)
+    findings = run(dialogue, candidate(dialogue, "inaudible lindqvist", Entity.PERSON))
+    assert said(dialogue, findings) == "inaudible lindqvist lindqvist"

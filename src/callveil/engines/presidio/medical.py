@@ -13,7 +13,7 @@ from callveil.engines.presidio.base import (
     has_content,
     sentences,
 )
-from callveil.engines.presidio.name_slots import heard_at
+from callveil.engines.presidio.name_slots import heard_at, not_name
 from callveil.stages.cues import CuePattern, cues
 from callveil.stages.dialogue import Dialogue
 from callveil.stages.speaker_stream import Place, Stream
@@ -126,7 +126,8 @@ def _slots(stream: Stream) -> Iterator[range]:
         for match in _TAKEN_FOR.finditer(words_said):
             first = sentence.start + words_said[: match.start(1)].count(" ")
             last = sentence.start + words_said[: match.end(2)].count(" ")
-            if stream.tokens[first].text not in _UNNAMED:
+            # "On Sundays the number for the office" is no medicine.
+            if stream.tokens[first].text not in _UNNAMED and not not_name(stream.tokens[first]):
                 yield range(first, last + 1)
 
 

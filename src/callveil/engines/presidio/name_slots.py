@@ -21,6 +21,12 @@ NOT_NAMES: Final = words(
     "september october november december english british american visa mastercard google apple amazon "
     "facebook windows android iphone internet bank card english god jesus christmas"
 )
+_COMPANY_WORDS = words(
+    "bank energy insurance mutual telecom mobile hotel hotels airways airlines air outfitters ltd "
+    "limited inc llc plc group company services service health clinic pharmacy care centre center union "
+    "loans motors rentals gym media streaming technologies systems solutions foods pizza donuts store "
+    "stores shop council university college hospital street road"
+)
 _CIVIL_TITLES = words("mr mrs ms mister miz")
 """Nothing but a name follows these."""
 _TITLES = _CIVIL_TITLES | words("miss missus dr doctor madam sir dame lord lady reverend professor")
@@ -90,6 +96,12 @@ def capitals_from(stream: Stream, start: int) -> range | None:
 def not_name(token: Token) -> bool:
     """True for days, months and brands, in the plural too."""
     return token.text in NOT_NAMES or token.text.removesuffix("s") in NOT_NAMES
+
+
+def names_company(text: str) -> bool:
+    """True for what ends as companies' names do: "Northgate Mutual"."""
+    last = text.lower().split()[-1:]
+    return bool(last) and last[0].strip(".,?!'") in _COMPANY_WORDS
 
 
 def _may_be_name(stream: Stream, at: int) -> bool:
@@ -164,7 +176,8 @@ def _greeted(stream: Stream, start: int) -> range | None:
     """The name that ends a greeting's clause: "Thank you, Mr Brown.", or what was heard in its place."""
     following = capitals_from(stream, start)
     if following:
-        return following if len(following) <= 3 and _closes(stream, following) else None
+        company = len(following) > 1 and names_company(stream.words(following))
+        return following if len(following) <= 3 and _closes(stream, following) and not company else None
     if stream.speaker == "agent" and start in stream.utterances[0]:  # "Hello, Bramble Energy,"
         return None
     return _lost_name(stream, start)

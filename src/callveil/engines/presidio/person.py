@@ -23,20 +23,14 @@ from callveil.engines.presidio.base import (
     suspect,
     widen,
 )
-from callveil.engines.presidio.name_slots import NOT_NAMES, name_slots
+from callveil.engines.presidio.name_slots import NOT_NAMES, name_slots, names_company
 from callveil.stages.cues import CuePattern, cues
 from callveil.stages.dialogue import Dialogue
 from callveil.stages.speaker_stream import Place, Stream
 from callveil.stages.spoken_forms.characters import spelling_link
-from callveil.stages.spoken_forms.lexicon import COURTESY, words
+from callveil.stages.spoken_forms.lexicon import COURTESY
 from callveil.vocabulary.pii import Entity
 
-_COMPANY_WORDS = words(
-    "bank energy insurance mutual telecom mobile hotel hotels airways airlines air outfitters ltd "
-    "limited inc llc plc group company services service health clinic pharmacy care centre center union "
-    "loans motors rentals gym media streaming technologies systems solutions foods pizza donuts store "
-    "stores shop council university college hospital street road"
-)
 _MAX_CHUNK = 6
 _MAX_CHUNKS = 4
 _MAX_GARBLED = 10
@@ -158,7 +152,7 @@ def _spacy_score(text: str) -> float:
         return 0.0
     if not all(word[:1].isupper() for word in words):
         return 0.0
-    if words[-1].lower().strip(".,?!'") in _COMPANY_WORDS:
+    if names_company(text):
         return 0.0
     return 0.35 if len(words) == 1 else 0.6
 

@@ -16,6 +16,7 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from tokenizers import Tokenizer
 
 from callveil.engines.presidio.base import DialogueArtifacts
+from callveil.engines.presidio.name_slots import names_company
 from callveil.errors import ModelError
 from callveil.stages.spoken_forms.lexicon import COURTESY, FUNCTION_WORDS
 from callveil.vocabulary.pii import Entity
@@ -161,6 +162,8 @@ def _found(group: Sequence[_Piece], line: str) -> Iterator[tuple[int, int, Entit
         return
     words = line[start:end].lower().split()
     if entity is Entity.PERSON and all(word.strip(".,?!'") in COURTESY | FUNCTION_WORDS for word in words):
+        return
+    if entity is Entity.PERSON and len(words) > 1 and names_company(line[start:end]):
         return
     score = sum(piece.score for piece in group) / len(group)
     yield start, end, entity, round(min(score, 0.99) * 0.9, 3)

@@ -68,7 +68,7 @@ ORDINALS: Final = {
 }  # fmt: skip
 
 FILLERS: Final = words(
-    "um uh er erm eh ah mm hm hmm mhm uhm huh like so well okay ok yeah yes yep right let me see think "
+    "um uh er erm eh ah mm hm hmm hum mhm uhm huh like so well okay ok yeah yes yep right let me see think "
     "sorry no wait actually correction pardon again mean"
 )
 """May stand inside a run of digits or letters without ending it."""

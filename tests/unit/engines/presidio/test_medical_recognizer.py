@@ -34,6 +34,7 @@ NEGATIVE = [
     "C: ms Jones called about the terms and conditions",
     "C: the heart of the matter",
     "C: for the second season in a row",
+    "A: and ten to four on Sundays the number for the York branches is on our site",
 ]
 
 

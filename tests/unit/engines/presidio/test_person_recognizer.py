@@ -34,6 +34,7 @@ POSITIVE = [
     "A: Who's your line manager?\nC: That'd be [Precious Ndlovu].",
     "A: And who shall he ask for?\nC: [Dilys].",
     "A: You're welcome, [Ms Thibodeaux].\nC: thanks",
+    "A: Hello, [Street].\nC: hi",
 ]
 
 NEGATIVE = [
@@ -58,6 +59,8 @@ NEGATIVE = [
     "A: Great, ~twenty four hours.\nC: hi",
     "A: Hello, ~severn ~vale water, how can I help?\nC: hi",
     "C: I'm ~driving for a living",
+    "A: Hello, Northgate Mutual, motor team.\nC: hi",
+    "A: I'm ~hum.\nC: hi",
     "C: the people who pay by card",
     "A: Okay. Anything else?\nC: no",
 ]
