@@ -37,9 +37,9 @@ class Ledger(Protocol):
             Asked again with the same landing token it says True again, for that audio is the call's.
 
         Raises:
-            RefusedError: The call was erased, or is one that was enlisted. Or the id, or the idempotency key, stands for another content
-                or another call. A live call is refused wherever one of its id or key is there, and so is a
-                recording while a live call of its id still arrives.
+            RefusedError: The call was erased, or is one that was enlisted. Or the id, or the idempotency key,
+                stands for another content or another call. A live call is refused wherever one of its id or
+                key is there, and so is a recording while a live call of its id still arrives.
         """
 
     def enlist(self, new: NewCall, *, actor: str, now: datetime) -> LedgerCall:
