@@ -97,11 +97,9 @@ class PerfectHearing:
 
     def __init__(self, samples: np.ndarray, words: Iterable[Word], name: str) -> None:
         self.name = name
+        # A window may hold the words of both channels.
         self._by_code = {
-            (
-                word.channel,
-                int(self._codes(samples[self._middle(word) :, word.channel][: self._N_TELLING])[0]),
-            ): word
+            int(self._codes(samples[self._middle(word) :, word.channel][: self._N_TELLING])[0]): word
             for word in words
         }
 
@@ -118,9 +116,9 @@ class PerfectHearing:
     def transcribe(self, audio: Audio, *, language: str | None, channel: int) -> Transcription:
         heard = []
         codes = self._codes(audio.samples[:, 0])
-        known = np.array([code for where, code in self._by_code if where == channel], np.int64)
+        known = np.array(list(self._by_code), np.int64)
         for at in np.flatnonzero(np.isin(codes, known)):
-            word = self._by_code[channel, int(codes[at])]
+            word = self._by_code[int(codes[at])]
             half_s, middle_s = (word.end_s - word.start_s) / 2, at / RATE_HZ
             heard.append(
                 replace(
