@@ -1,6 +1,6 @@
 """The story of a contact centre that keeps and forgets: 40 subjects, 200 calls, from the command line only.
 
-Three policies, two holds, one erasure under a hold, one that is killed in the middle, a recipient that fails
+Three policies, two holds, a sweep and an erasure killed in the middle, one under a hold, a recipient that fails
 for a while; on SQLite and a folder, and on PostgreSQL and S3.
 """
 
@@ -199,6 +199,8 @@ def test_the_story(centre: Centre, story: Any, tmp_path: Path) -> None:
         centre.json("retention", "simulate")
         centre.json("retention", "sweep")
         assert left(centre, story, calls) == everything
+        killed = centre.run("retention", "sweep", "--yes", CALLVEIL_STANDIN_KILL="5")
+        assert killed.returncode == -signal.SIGKILL
         centre.json("retention", "sweep", "--yes")
         expected = {call.call_id: kept(call) for call in calls}
         assert left(centre, story, calls) == expected

@@ -121,7 +121,7 @@ class CallFacts:
     Attributes:
         call_id: Of the call.
         traits: What policies look at.
-        ended_at: End of the call, aware UTC; when its length is not known, when it had arrived.
+        ended_at: End of the call, aware UTC; when its length is not known, its beginning.
         events: Name to when it came, aware UTC.
         gone: Parts that are deleted already.
     """

@@ -36,14 +36,18 @@ def load(tmp_path):
     return read
 
 
-def test_the_shipped_policies_are_for_tagged_calls_only_and_fit_together():
+def test_the_shipped_policies_are_for_tagged_and_unproven_calls_and_fit_together():
     policies = load_policies(SHIPPED)
     assert {policy.name: policy.match.tags for policy in policies} == {
         "mifid": {"mifid"},
         "mifid-7": {"mifid-7"},
+        "unproven": frozenset(),
     }
-    assert [policy.duty[KeptPart.ORIGINAL] for policy in policies] == [Period(months=60), Period(months=84)]
-    assert all("MiFID II Art. 16(7)" in policy.law for policy in policies)
+    *laws, unproven = policies
+    assert [policy.duty[KeptPart.ORIGINAL] for policy in laws] == [Period(months=60), Period(months=84)]
+    assert all("MiFID II Art. 16(7)" in policy.law for policy in laws)
+    assert unproven.match.outcomes == {"failed", "quarantined"}
+    assert unproven.keep[KeptPart.ORIGINAL] == Period(days=30)
     assert not any(finding.is_error for finding in check_policies(policies))
 
 
@@ -56,7 +60,7 @@ def test_the_examples_in_the_shipped_file_are_policies(load):
         if text.startswith("[[") or (" = " in text and not text[0].isupper()):
             commented.append(text)
     policies = load("\n".join(commented))
-    assert len(policies) == 4
+    assert len(policies) == 3
     assert not any(finding.is_error for finding in check_policies(policies))
 
 
