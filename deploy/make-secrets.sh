@@ -21,6 +21,10 @@ new() { # NAME COMMAND...   a file with what the command prints
   echo "made $file"
 }
 ledger_url() { echo "postgresql+psycopg://callveil:$(cat "$folder/postgres_password")@postgres:5432/callveil"; }
+office_keys() {
+  printf '[{"key_id": "privacy-%s", "secret": "%s", "role": "privacy"},' "$(openssl rand -hex 4)" "$(openssl rand -hex 32)"
+  printf ' {"key_id": "ops-%s", "secret": "%s", "role": "ops"}]\n' "$(openssl rand -hex 4)" "$(openssl rand -hex 32)"
+}
 ingest_keys() { printf '{"key_id": "key-%s", "secret": "%s"}\n' "$(openssl rand -hex 4)" "$(openssl rand -hex 32)"; }
 subject_keys() { printf '{"keys": ["%s"]}\n' "$(openssl rand -base64 32)"; }
 s3_identities() {
@@ -33,6 +37,8 @@ new landing_key openssl rand -base64 32          # raw audio waits under it
 new subject_keys subject_keys                    # persons are found with them
 new signing_key openssl genpkey -algorithm ed25519 # signs the certificates
 new ingest_keys ingest_keys                      # signs what is pushed
+new office_keys office_keys                      # sign what the privacy officer and ops ask for
+new recipients echo '[]'                         # systems that got copies, with their secrets
 new postgres_password openssl rand -hex 24
 new ledger_url ledger_url
 new s3_access_key openssl rand -hex 10

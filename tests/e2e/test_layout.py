@@ -55,7 +55,7 @@ class Layout:
         self._image = dict(re.findall(r"\b(CALLVEIL_\w+)=(/\S+)", dockerfile.split("\nFROM ")[-1]))
         subprocess.run([DEPLOY / "make-secrets.sh", folder / "secrets"], check=True, capture_output=True)
         (folder / "callveil.toml").write_text(self._moved((DEPLOY / "callveil.toml").read_text()))
-        for name in ("landing", "drop", *(f"data-{service}" for service in self._services)):
+        for name in ("landing", "drop", "office", *(f"data-{service}" for service in self._services)):
             (folder / name).mkdir(mode=0o700)
         self._running: list[subprocess.Popen[bytes]] = []
 
@@ -69,7 +69,7 @@ class Layout:
         text = text.replace("/etc/callveil/", f"{self.folder}/")
         # /data is a file system of each container's own.
         text = re.sub(r"^/data$", f"{self.folder}/data-{service}", text)
-        return re.sub(r"^/(landing|drop)$", rf"{self.folder}/\1", text)
+        return re.sub(r"^/(landing|drop|office)$", rf"{self.folder}/\1", text)
 
     def environment(self, service: str) -> dict[str, str]:
         given = {**self._image, **self._environment, **self._services[service].get("environment", {})}
@@ -103,6 +103,18 @@ class Layout:
             )
         self._running.append(process)
         return process
+
+    def run(self, service: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in a container, as `docker compose exec` does."""
+        return subprocess.run(
+            [sys.executable, "-m", "callveil", *words, "--profile", str(self.folder / "callveil.toml")],
+            env=self.environment(service),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
 
     def check(self) -> None:
         assert all(process.poll() is None for process in self._running), self.logs()
@@ -231,6 +243,19 @@ def test_a_call_goes_through_the_processes_of_the_deployment(layout):
     while list((found.folder / "landing").glob("*.audio")) and time.monotonic() < end:
         time.sleep(1)
     assert list((found.folder / "landing").glob("*.audio")) == []
+
+    # The office erases it, with keys that neither the API nor the workers have.
+    erased = found.run("office", "subject", "erase", "--call", "demo-card-payment", "--yes", "--json")
+    assert erased.returncode == 0, erased.stderr
+    assert json.loads(erased.stdout)["state"] == "done"
+    assert call_api(found, "GET", "/v1/calls/demo-card-payment")["state"] == "erased"
+    versions = client.list_objects(bucket, recursive=True, include_version=True)
+    assert not [each.object_name for each in versions if "demo-card-payment" in each.object_name]
+    proofs = [path.name for path in (found.folder / "office" / "erasures").iterdir()]
+    assert len(proofs) == 1
+    for words in (["reconcile"], ["retention", "sweep", "--yes"], ["audit", "verify"], ["request", "list"]):
+        done = found.run("office", *words)
+        assert done.returncode == 0, (words, done.stderr)
 
     secrets = [path.read_text().strip() for path in (found.folder / "secrets").iterdir()]
     logs = found.logs()

@@ -30,7 +30,7 @@ from callveil.vocabulary.ledger import CallState
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-OURS = ("api", "worker", "watch", "models", "bucket")
+OURS = ("api", "worker", "office", "watch", "models", "bucket")
 
 
 def read_environment(path: Path) -> dict[str, str]:
@@ -109,7 +109,7 @@ def test_our_containers_are_locked_down(name):
 def test_only_who_must_reaches_the_outside():
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     outside = {name for name, service in SERVICES.items() if "outside" in service["networks"]}
-    assert outside == {"api", "models", "prometheus"}
+    assert outside == {"api", "models", "office", "prometheus"}
 
 
 def test_each_secret_goes_where_it_is_needed_and_nowhere_else():
@@ -117,9 +117,10 @@ def test_each_secret_goes_where_it_is_needed_and_nowhere_else():
         secret: {name for name, service in SERVICES.items() if secret in service.get("secrets", ())}
         for secret in COMPOSE["secrets"]
     }
-    assert has["signing_key"] == {"worker"}
+    assert has["signing_key"] == {"worker", "office"}
     assert has["ingest_keys"] == {"api"}
-    assert has["subject_keys"] == {"api", "watch"}
+    assert has["subject_keys"] == {"api", "watch", "office"}
+    assert has["office_keys"] == has["recipients"] == {"office"}
     assert has["postgres_password"] == {"postgres"}
     assert has["s3_identities"] == {"s3"}
     assert has["landing_key"] <= set(OURS)
@@ -130,7 +131,7 @@ def test_each_secret_goes_where_it_is_needed_and_nowhere_else():
             assert named == {f"/run/secrets/{secret}" for secret in SERVICES[name]["secrets"]}
 
 
-@pytest.mark.parametrize("name", ["api", "worker", "watch", "models"])
+@pytest.mark.parametrize("name", ["api", "worker", "watch", "models", "office"])
 def test_commands_are_callveils(name):
     context = typer.main.get_command(app).make_context(
         "callveil", list(SERVICES[name]["command"]), resilient_parsing=False

@@ -83,7 +83,7 @@ def owe(
 
 
 def deliver(office: Office, *, actor: str, post: Post = post_notice) -> Delivered:
-    """Send what is due, and escalate what is late.
+    """Send what is due to the recipients that are known here, and escalate what is late.
 
     Args:
         office: For notices and recipients.
@@ -96,7 +96,9 @@ def deliver(office: Office, *, actor: str, post: Post = post_notice) -> Delivere
     confirmed, failed, changed = 0, 0, set[str]()
     recipients = {recipient.name: recipient for recipient in office.recipients}
     for notice in office.books.notices.due(now=office.clock.now()):
-        after = _attempt(notice, recipients.get(notice.recipient), office, actor, post)
+        if notice.recipient not in recipients:
+            continue  # for a process that knows it; where none does, it becomes late, and loud
+        after = _attempt(notice, recipients[notice.recipient], office, actor, post)
         confirmed += after.state is NoticeState.CONFIRMED
         failed += after.state is not NoticeState.CONFIRMED
         if after.state is not notice.state or after.delivered_at != notice.delivered_at:
@@ -162,12 +164,10 @@ def _notice(
     )
 
 
-def _attempt(notice: Notice, recipient: Recipient | None, office: Office, actor: str, post: Post) -> Notice:
+def _attempt(notice: Notice, recipient: Recipient, office: Office, actor: str, post: Post) -> Notice:
     now, attempts = office.clock.now(), notice.attempts + 1
     wait_s = min(FIRST_RETRY_S * 2 ** min(notice.attempts, 16), LONGEST_RETRY_S)
     retry = replace(notice, attempts=attempts, next_at=now + timedelta(seconds=wait_s))
-    if recipient is None:
-        return _written(replace(retry, problem="no recipient of this name is registered"), office, actor)
     in_flight = replace(notice, next_at=now + timedelta(seconds=_IN_FLIGHT_S))
     office.books.notices.update(in_flight, actor=actor, now=now)
     answer = post(recipient, notice_json(notice), now)
