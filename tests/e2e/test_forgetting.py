@@ -1,7 +1,7 @@
 """The story of a contact centre that keeps and forgets: 40 subjects, 200 calls, from the command line only.
 
-Three policies, two holds, a sweep and an erasure killed in the middle, one under a hold, a recipient that fails
-for a while; on SQLite and a folder, and on PostgreSQL and S3.
+Three policies, two holds, a sweep and an erasure that are killed, an erasure under a hold, a recipient that
+fails for a while; on SQLite and a folder, and on PostgreSQL and S3.
 """
 
 from __future__ import annotations
