@@ -206,6 +206,11 @@ def removed_parts(tags: Mapping[str, str]) -> frozenset[str]:
     return frozenset(tags.get(REMOVED_TAG, "").split("+")) & known
 
 
+def is_restricted(tags: Mapping[str, str]) -> bool:
+    """True when nobody may use the call that these are the tags of (GDPR Art. 18)."""
+    return tags.get(RESTRICTED_TAG) == "yes"
+
+
 def whole_seconds(moment: datetime) -> datetime:
     """The moment in UTC, rounded up to a whole second, so that every store gives back the same date.
 

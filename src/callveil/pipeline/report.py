@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from callveil import __version__
-from callveil.adapters.store_rules import CALLS, removed_parts
+from callveil.adapters.store_rules import CALLS, is_restricted, removed_parts
 from callveil.errors import NotFoundError, StoreError
 from callveil.pipeline.report_views import CallView, KindTotal, call_view, kind_totals, masked_seconds
 from callveil.ports import ObjectStore
@@ -58,7 +58,8 @@ def write_report(
     """Write the report.
 
     It reads published objects and decision records only, one call at a time. The record of a call that was
-    published since is left out. Parts that retention or erasure deleted are named as such.
+    published since is left out. Parts that retention or erasure deleted are named as such; of restricted
+    calls nothing is shown that was said.
 
     Args:
         store: What to report on.
@@ -114,13 +115,15 @@ def _calls(store: ObjectStore, prefixes: Sequence[str]) -> Iterator[CallView]:
     embedded_bytes = 0
     for prefix in prefixes:
         with _well_formed(prefix):
-            transcript = _part(store, prefix, Part.TRANSCRIPT)
+            tags = store.tags(prefix + Part.CERTIFICATE)
+            may_show = not is_restricted(tags)
+            transcript = _part(store, prefix, Part.TRANSCRIPT) if may_show else None
             view = call_view(
                 audio_key=prefix + Part.AUDIO,
                 certificate=_document(store, prefix + Part.CERTIFICATE),
                 transcript=None if transcript is None else _parsed(transcript),
-                audio=_part(store, prefix, Part.AUDIO),
-                tags=store.tags(prefix + Part.CERTIFICATE),
+                audio=_part(store, prefix, Part.AUDIO) if may_show else None,
+                tags=tags,
                 may_embed=embedded_bytes < _MAX_EMBEDDED_BYTES,
             )
         embedded_bytes += view.audio_bytes if view.audio_uri else 0

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from callveil.adapters.audio_peaks import peaks
+from callveil.adapters.store_rules import is_restricted
 from callveil.vocabulary.pii import Entity
 
 MAX_EMBEDDED_BYTES = 3_000_000
@@ -142,7 +143,8 @@ class Tick:
 class CallView:
     """One published call; `proof` says how it was proven clean, None where it was not.
 
-    Without `has_audio` or `has_transcript` retention or erasure has deleted that part.
+    Without `has_audio` or `has_transcript` retention or erasure has deleted that part, or the call is
+    restricted and neither is shown.
     """
 
     call_id: str
@@ -162,6 +164,7 @@ class CallView:
     audio_uri: str | None
     has_audio: bool
     has_transcript: bool
+    is_restricted: bool
 
 
 def call_view(
@@ -178,8 +181,8 @@ def call_view(
     Args:
         audio_key: Key of the redacted audio.
         certificate: Content of certificate.json.
-        transcript: Content of transcript.json; None when it was deleted.
-        audio: Content of the redacted audio; None when it was deleted.
+        transcript: Content of transcript.json; None when it was deleted, or the call is restricted.
+        audio: Content of the redacted audio; None when it was deleted, or the call is restricted.
         tags: Of the certificate.
         may_embed: Put the audio into the page when it is small enough.
 
@@ -225,6 +228,7 @@ def call_view(
         audio_uri=_data_uri(audio) if audio and may_embed and len(audio) <= MAX_EMBEDDED_BYTES else None,
         has_audio=audio is not None,
         has_transcript=transcript is not None,
+        is_restricted=is_restricted(tags),
     )
 
 

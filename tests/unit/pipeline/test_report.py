@@ -418,6 +418,22 @@ def test_what_retention_or_erasure_deleted_is_named(tmp_path, doomed, gone):
     assert f"audio kept {'0:04' if 'recording' in gone else '0:08'}" in page.text
 
 
+def test_what_was_said_in_a_restricted_call_is_not_shown(tmp_path):
+    store = MemoryStore()
+    publish(store, tmp_path, spans=(span(0.8, 2.2),))
+    open_page = Page(page_of(store, tmp_path))
+    said = "This call is restricted (GDPR Art. 18)"
+    assert said not in open_page.text
+    assert "Redacted transcript" in open_page.text
+    assert [name for tag, name, _ in open_page.attributes if tag == "audio"]
+    store.set_tags("calls/2026/11/23/c-1/", {"callveil-restricted": "yes"})
+    page = Page(page_of(store, tmp_path))
+    assert said in page.text
+    assert "Redacted transcript" not in page.text
+    assert "was deleted" not in page.text
+    assert not [name for tag, name, _ in page.attributes if tag == "audio"]
+
+
 @pytest.mark.parametrize("part", [Part.AUDIO, Part.TRANSCRIPT])
 def test_a_part_that_is_missing_for_no_reason_is_an_error(tmp_path, part):
     store = MemoryStore()
