@@ -75,9 +75,7 @@ def test_the_same_over_s3(tmp_path):
     check(run(tmp_path, "sqlite", 2, store="s3"))
 
 
-def test_the_search_for_raw_audio_finds_it(tmp_path, monkeypatch):
-    # The script adds the stand-in engines to the path; left there they would be engines to every later test.
-    monkeypatch.setattr(sys, "path", list(sys.path))
+def test_the_search_for_raw_audio_finds_it(tmp_path, monkeypatch, standin_path):
     spec = importlib.util.spec_from_file_location("fault_rounds", ROUNDS)
     rounds = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "fault_rounds", rounds)

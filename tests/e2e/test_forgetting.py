@@ -22,7 +22,6 @@ from typing import Any
 import pytest
 
 _ROOT = Path(__file__).parents[2]
-_E2E = Path(__file__).parent
 
 pytestmark = pytest.mark.slow
 
@@ -45,14 +44,11 @@ policies = "story-policies.toml"
 
 
 @pytest.fixture
-def story(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The story's module; what it puts on the path does not stay there."""
-    monkeypatch.setattr(sys, "path", [str(_ROOT / "tests" / "standin"), str(_E2E), *sys.path])
+def story(standin_path: str) -> Any:
+    """The story's module."""
     import forgetting_story
 
-    yield forgetting_story
-    for name in ("forgetting_story", "callveil_standin.tones", "callveil_standin"):
-        sys.modules.pop(name, None)
+    return forgetting_story
 
 
 class Centre:

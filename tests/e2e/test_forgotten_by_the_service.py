@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-_STANDIN = str(Path(__file__).parents[1] / "standin")
 
 pytestmark = pytest.mark.slow
 
@@ -20,16 +16,13 @@ PHONE, EMAIL, CUSTOMER = "+442079460123", "ada.erasable@story.example", "K-77821
 
 
 @pytest.fixture
-def standin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The stand-in package; it does not stay on the path."""
-    monkeypatch.setattr(sys, "path", [_STANDIN, *sys.path])
+def standin(standin_path: str) -> Any:
+    """The stand-in package."""
     import callveil_standin.client
     import callveil_standin.system
     import callveil_standin.tones
 
-    yield callveil_standin
-    for name in [name for name in sys.modules if name.split(".")[0] == "callveil_standin"]:
-        sys.modules.pop(name)
+    return callveil_standin
 
 
 def metadata(call_id: str, **changes: Any) -> dict[str, Any]:

@@ -17,6 +17,8 @@ sys.path.insert(0, str(ROOT / "tests" / "standin"))
 from callveil_standin.orders import give, is_obeyed  # noqa: E402
 from callveil_standin.tones import make_call  # noqa: E402
 
+sys.path.pop(0)  # left there, the stand-in engines would be engines to every later test
+
 PROFILE = """
 [transcriber]
 engine = "standin"
