@@ -98,6 +98,7 @@ def test_denied_and_unknown_calls_leave_a_decision_and_nothing_else(tmp_path):
         "decisions/2026/11/22/demo-pharmacy-unknown.json",
         "layout.json",
         "ledger.sqlite3",
+        "ledger.sqlite3.lock",
         "subject-keys.json",
     ]
     assert all("audio" not in name and "transcript" not in name for name in files(out))
