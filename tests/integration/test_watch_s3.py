@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from callveil.adapters.subject_keys import SubjectKeys
 from callveil.config import Profile, ServiceConfig
 from callveil.errors import ConfigError, NotFoundError
 from callveil.pipeline.watch import Looked, Watcher
@@ -70,6 +71,7 @@ class Bucket:
             clock=self.clock,
             settings=ServiceConfig(),
             config=SimpleNamespace(profile=Profile()),
+            hasher=SubjectKeys([bytes(32)]),
         )
         return Watcher(drop or self.drop(), service, settle_s=settle_s, orphan_after_s=orphan_after_s).look()
 
