@@ -65,12 +65,14 @@ class Enlisting:
 
     Attributes:
         ledger: Of its folder.
+        books: Beside it: holds and restrictions go onto what is published.
         hasher: Turns identifiers into what the subject index knows.
         actor: As in the audit chain.
         clock: Tells the time.
     """
 
     ledger: Ledger
+    books: Books
     hasher: SubjectHasher
     actor: str
     clock: Clock
@@ -137,8 +139,10 @@ def build_enlisting(config: Config, site: Site, actor: str) -> Enlisting:
     """
     make_folders(site.data)
     make_subject_keys(config, site)
+    ledger = open_ledger(site.ledger.get_secret_value())
     return Enlisting(
-        ledger=open_ledger(site.ledger.get_secret_value()),
+        ledger=ledger,
+        books=ledger.books,
         hasher=open_subject_keys(config.secrets, site.subject_key_file),
         actor=actor,
         clock=SystemClock(),

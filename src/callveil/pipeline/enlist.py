@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from callveil.errors import CallveilError, RefusedError
 from callveil.kit import Enlisting, Kit
+from callveil.pipeline.holds import mark_published
 from callveil.pipeline.publish import is_published
 from callveil.pipeline.seal import erase_original
 from callveil.pipeline.work import settlement_of
@@ -76,6 +77,8 @@ def enlisted(
         except RefusedError:
             _take_back(call, kit, enlisting)
             raise
+    if outcome.state is State.PUBLISHED and outcome.prefix is not None:
+        mark_published(call.call_id, outcome.prefix, enlisting.books, kit.store)
     return outcome
 
 

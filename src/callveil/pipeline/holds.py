@@ -11,8 +11,9 @@ from datetime import datetime
 from callveil.errors import CallveilError, MetadataError
 from callveil.kit import Office
 from callveil.pipeline.outlook import Sought
+from callveil.pipeline.restrict import tag
 from callveil.pipeline.withdraw import carry_out_consent
-from callveil.ports import Holds, Ledger, ObjectStore
+from callveil.ports import Books, Ledger, ObjectStore
 from callveil.vocabulary.ledger import CallState, LedgerCall
 from callveil.vocabulary.retention import Hold, HoldScope
 
@@ -146,16 +147,21 @@ def mend(office: Office) -> tuple[int, int]:
     return done, failed
 
 
-def hold_published(call_id: str, prefix: str, holds: Holds, store: ObjectStore) -> None:
-    """Put the holds that stand on a call onto what was just published of it; `mend` makes sure.
+def mark_published(call_id: str, prefix: str, books: Books, store: ObjectStore) -> None:
+    """Put the holds and the restriction of a call onto what was just published of it.
 
-    Raises:
-        LedgerError: The ledger failed.
-        StoreError: The store failed.
-        ConfigError: The store cannot enforce a hold.
+    A hold that fails here is mended by `mend`. A restriction stands in the ledger, which everything here
+    asks before it shows a call; its tag is for those who read the store alone.
     """
-    if holds.of(call_id):
-        store.set_legal_hold(prefix, True)
+    try:
+        if books.holds.of(call_id):
+            store.set_legal_hold(prefix, True)
+        if books.requests.restriction(call_id) is not None:
+            tag(prefix, True, store)
+    except CallveilError as error:
+        log.error(
+            "a hold or restriction is not in the store", extra={"call_id": call_id, "error": error.code}
+        )
 
 
 def _follow(hold_id: str, office: Office) -> int:

@@ -13,11 +13,10 @@ from callveil.adapters.landed_recording import LandedStream, RawEncoding, open_l
 from callveil.errors import CallveilError, LeaseLostError, LedgerError
 from callveil.kit import Kit, Service, audio_limits
 from callveil.pipeline.gate import decide, is_held
-from callveil.pipeline.holds import hold_published
+from callveil.pipeline.holds import mark_published
 from callveil.pipeline.lease import Lease
 from callveil.pipeline.listen import OnProgress
 from callveil.pipeline.record_call import record_call
-from callveil.pipeline.restrict import tag
 from callveil.pipeline.seal import erase_original
 from callveil.ports import AudioSource
 from callveil.stages.retention_tags import call_prefix
@@ -116,7 +115,7 @@ def _work(
             # The text of an unknown error may quote the call, so only its kind is kept.
             settlement = after_failure(claim, _Internal(type(error).__name__), service)
         if settlement.state is CallState.PUBLISHED and settlement.prefix is not None:
-            _mark(call_id, settlement.prefix, service)
+            mark_published(call_id, settlement.prefix, service.books, service.store)
         try:
             after = _settle(claim, settlement, service)
         except LeaseLostError:
@@ -124,18 +123,6 @@ def _work(
             return None
     shred_if_done(after, service, actor=f"worker:{owner}")
     return _report(after, outcome)
-
-
-def _mark(call_id: str, prefix: str, service: Service) -> None:
-    """Put holds and a restriction of the call onto what is published; `reconcile` mends what fails here."""
-    try:
-        hold_published(call_id, prefix, service.books.holds, service.store)
-        if service.books.requests.restriction(call_id) is not None:
-            tag(prefix, True, service.store)
-    except CallveilError as error:
-        log.error(
-            "a hold or restriction is not in the store", extra={"call_id": call_id, "error": error.code}
-        )
 
 
 class _Internal(CallveilError):

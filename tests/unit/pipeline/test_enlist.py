@@ -50,9 +50,18 @@ def desk(monkeypatch):
     found = SimpleNamespace(
         ledger=Ledger(), hasher=SubjectKeys([bytes(32)]), actor="cli:test", clock=ManualClock(), stands=False
     )
-    found.deleted = []
+    found.deleted, found.marked, found.held, found.restricted = [], [], (), None
+    found.books = SimpleNamespace(
+        holds=SimpleNamespace(of=lambda _: found.held),
+        requests=SimpleNamespace(restriction=lambda _: found.restricted),
+    )
     found.kit = SimpleNamespace(
-        store=SimpleNamespace(delete_call=lambda prefix, **_: found.deleted.append(prefix)), originals=None
+        store=SimpleNamespace(
+            delete_call=lambda prefix, **_: found.deleted.append(prefix),
+            set_legal_hold=lambda prefix, on: found.marked.append((prefix, on)),
+            set_tags=lambda prefix, tags: found.marked.append((prefix, tags)),
+        ),
+        originals=None,
     )
     monkeypatch.setattr(enlist, "is_published", lambda *_: found.stands)
     return found

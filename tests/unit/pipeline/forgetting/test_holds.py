@@ -181,7 +181,7 @@ def test_a_call_that_is_published_under_a_hold_is_held_at_once(world):
     world.plant("c-1", state=CallState.PROCESSING)
     place(world, "c-1")
     prefix = world.publish("c-1")
-    holds.hold_published("c-1", prefix, world.office.books.holds, world.office.store)
+    holds.mark_published("c-1", prefix, world.office.books, world.office.store)
     assert world.office.store.legal_hold(PREFIX)
 
 
