@@ -91,6 +91,14 @@ def test_a_call_is_there_before_the_work_and_its_end_afterwards(desk):
     assert desk.ledger.settlement == Settlement(state=CallState.PUBLISHED, prefix=PREFIX, duration_s=12.0)
 
 
+def test_a_hold_and_a_restriction_go_onto_what_is_published_anew(desk):
+    run(desk, lambda *_: PUBLISHED)
+    assert desk.marked == []
+    desk.held, desk.restricted = ("a hold",), "accuracy is contested"
+    run(desk, lambda *_: PUBLISHED)
+    assert desk.marked == [(PREFIX, True), (PREFIX, {"callveil-restricted": "yes"})]
+
+
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
