@@ -21,26 +21,7 @@ from typing import Any
 
 import pytest
 
-_ROOT = Path(__file__).parents[2]
-
 pytestmark = pytest.mark.slow
-
-PROFILE = """
-[transcriber]
-engine = "standin"
-options = {{ seconds = 0.0 }}
-[diarizer]
-dual = {{ engine = "standin" }}
-mono = {{ engine = "standin" }}
-[detector]
-engine = "standin"
-[verify.listener]
-engine = "standin-listener"
-options = {{ seconds = 0.0 }}
-[retention]
-policies = "story-policies.toml"
-{tables}
-"""
 
 
 @pytest.fixture
@@ -57,16 +38,18 @@ class Centre:
     def __init__(
         self, folder: Path, *, store: str | None, ledger: str | None, tables: str, s3: Any = None
     ) -> None:
+        from callveil_standin.profile import standin_profile, standin_python_path
+
         self.folder, self.data, self.s3 = folder, folder / "data", s3
         self.data.mkdir(mode=0o700)
         self.store = store or str(self.data)
         self.profile = folder / "story.toml"
-        self.profile.write_text(PROFILE.format(tables=tables))
-        paths = [str(_ROOT / "src"), str(_ROOT / "tests" / "standin")]
+        policies = '[retention]\npolicies = "story-policies.toml"\n'
+        self.profile.write_text(standin_profile(0.0) + policies + tables)
         kept = {"CALLVEIL_KEYS_DIR", "CALLVEIL_S3_ACCESS_KEY", "CALLVEIL_S3_SECRET_KEY"}
         self.environment = {
             **{key: value for key, value in os.environ.items() if key[:9] != "CALLVEIL_" or key in kept},
-            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONPATH": standin_python_path(),
             "CALLVEIL_STANDIN_CLOCK": str(folder / "clock"),
         }
         if ledger is not None:
@@ -151,7 +134,9 @@ def crm_that_fails(n_failures: int) -> Iterator[Crm]:
         pytest.param("postgresql-s3", marks=[pytest.mark.s3, pytest.mark.postgresql]),
     ]
 )
-def centre(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Centre:
+def centre(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, standin_path: str
+) -> Centre:
     if request.param == "folder":
         return Centre(tmp_path, store=None, ledger=None, tables="")
     server = request.getfixturevalue("s3_server")

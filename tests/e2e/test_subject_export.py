@@ -12,45 +12,30 @@ from pathlib import Path
 import jsonschema
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "standin"))
-
-from callveil_standin.tones import make_call  # noqa: E402
-
-sys.path.pop(0)  # left there, the stand-in engines would be engines to every later test
-
-PROFILE = """
-[transcriber]
-engine = "standin"
-[diarizer]
-dual = { engine = "standin" }
-mono = { engine = "standin" }
-[detector]
-engine = "standin"
-[verify.listener]
-engine = "standin-listener"
-[controller]
-name = "Acme"
-"""
 SCHEMA = json.loads((ROOT / "src/callveil/schemas/export.schema.json").read_bytes())
 PHONE, OTHER = "+442079460958", "+442079460000"
 CALLS = {"c-1": (PHONE, "granted"), "c-2": (OTHER, "granted"), "c-3": (PHONE, "denied")}
 
 
 def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    paths = [str(ROOT / "src"), str(ROOT / "tests" / "standin")]
+    from callveil_standin.profile import standin_python_path
+
     environment = {name: value for name, value in os.environ.items() if name != "CALLVEIL_DATA"}
-    environment |= {"PYTHONPATH": os.pathsep.join(paths), "CALLVEIL_STANDIN": str(folder / "orders")}
+    environment |= {"PYTHONPATH": standin_python_path(), "CALLVEIL_STANDIN": str(folder / "orders")}
     command = [sys.executable, "-m", "callveil", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     return done
 
 
-def test_what_a_person_gets_can_be_verified_by_that_person(tmp_path: Path) -> None:
+def test_what_a_person_gets_can_be_verified_by_that_person(tmp_path: Path, standin_path: str) -> None:
+    from callveil_standin.profile import standin_profile
+    from callveil_standin.tones import make_call
+
     for name in ("in", "orders"):
         (tmp_path / name).mkdir()
     profile = tmp_path / "standin.toml"
-    profile.write_text(PROFILE)
+    profile.write_text(standin_profile() + '[controller]\nname = "Acme"\n')
     for seed, (call_id, (phone, consent)) in enumerate(CALLS.items()):
         customer = {"role": "customer", "jurisdiction": "GB", "identifiers": {"phone": phone}}
         document = {

@@ -11,25 +11,6 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "standin"))
-
-from callveil_standin.orders import give, is_obeyed  # noqa: E402
-from callveil_standin.tones import make_call  # noqa: E402
-
-sys.path.pop(0)  # left there, the stand-in engines would be engines to every later test
-
-PROFILE = """
-[transcriber]
-engine = "standin"
-[diarizer]
-dual = { engine = "standin" }
-mono = { engine = "standin" }
-[detector]
-engine = "standin"
-[verify.listener]
-engine = "standin-listener"
-"""
 ADA, ADA_MAIL = "+442079460958", "ada@example.org"
 FAMILY = "+442079460000"
 STARTED = "2026-11-23T09:30:00Z"
@@ -52,20 +33,35 @@ class Place:
     """Recordings with their metadata, and where they go."""
 
     def __init__(self, folder: Path) -> None:
+        from callveil_standin.profile import standin_profile, standin_python_path
+        from callveil_standin.tones import make_call
+
+        self.python_path = standin_python_path()
         self.calls, self.out, self.orders = folder / "in", folder / "out", folder / "orders"
         self.calls.mkdir()
         self.orders.mkdir()
         self.profile = folder / "standin.toml"
-        self.profile.write_text(PROFILE)
+        self.profile.write_text(standin_profile())
         for seed, (call_id, (parties, consent)) in enumerate(CALLS.items()):
             document = {"call_id": call_id, "started_at": STARTED, "language": "en", "consent": consent}
             (self.calls / f"{call_id}.wav").write_bytes(make_call(seed).content)
             (self.calls / f"{call_id}.json").write_text(json.dumps({**document, "parties": parties}))
 
+    def give(self, order: str) -> None:
+        """Give the engines an order, such as "crash-1"."""
+        from callveil_standin import orders
+
+        orders.give(self.orders, order)
+
+    def is_obeyed(self, order: str) -> bool:
+        """Whether one of them took it."""
+        from callveil_standin import orders
+
+        return orders.is_obeyed(self.orders, order)
+
     def run(self, *arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        paths = [str(ROOT / "src"), str(ROOT / "tests" / "standin")]
         environment = {name: value for name, value in os.environ.items() if name != "CALLVEIL_DATA"}
-        environment |= {"PYTHONPATH": os.pathsep.join(paths), "CALLVEIL_STANDIN": str(self.orders)}
+        environment |= {"PYTHONPATH": self.python_path, "CALLVEIL_STANDIN": str(self.orders)}
         command = [sys.executable, "-m", "callveil", *map(str, arguments)]
         return subprocess.run(
             command, capture_output=True, text=True, env=environment, input=stdin, check=False
@@ -88,7 +84,7 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path, standin_path: str) -> Place:
     return Place(tmp_path)
 
 
@@ -151,17 +147,17 @@ def test_a_folder_of_an_earlier_version_is_entered_by_running_again(place):
 
 
 def test_a_process_that_is_killed_leaves_calls_that_are_found_and_go_on(place):
-    give(place.orders, "crash-1")
+    place.give("crash-1")
     given = ("process", place.calls, "--out", place.out, "--profile", place.profile, "--json")
     assert place.run(*given).returncode == -9
-    assert is_obeyed(place.orders, "crash-1")
+    assert place.is_obeyed("crash-1")
     assert place.found("--phone", ADA) == {"c-1": "received"}
     place.process()
     assert place.found("--phone", ADA) == {"c-1": "published", "c-4": "discarded"}
 
 
 def test_a_failed_call_is_found_too(place):
-    give(place.orders, "fail-1")
+    place.give("fail-1")
     given = ("process", place.calls / "c-1.wav", "--out", place.out, "--profile", place.profile)
     assert place.run(*given).returncode == 3
     assert place.found("--phone", ADA) == {"c-1": "failed"}

@@ -19,23 +19,7 @@ from callveil.adapters.subject_keys import create_subject_keys
 from callveil.adapters.supervisor import Part, Supervisor
 from callveil.config import load_config, load_site
 from callveil.kit import Service, SystemClock, build_service, make_landing_key
-
-_ROOT = Path(__file__).parents[3]
-
-_PROFILE = """
-[transcriber]
-engine = "standin"
-options = {{ seconds = {seconds} }}
-[diarizer]
-dual = {{ engine = "standin" }}
-mono = {{ engine = "standin" }}
-[detector]
-engine = "standin"
-[verify.listener]
-engine = "standin-listener"
-options = {{ seconds = {seconds} }}
-[service]
-"""
+from callveil_standin.profile import standin_profile, standin_python_path
 
 
 class System:
@@ -75,15 +59,14 @@ class System:
         self.profile = profile or folder / "standin.toml"
         if profile is None:
             lines = (f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
-            self.profile.write_text(_PROFILE.format(seconds=engine_s) + "".join(lines) + tables)
+            self.profile.write_text(standin_profile(engine_s) + "[service]\n" + "".join(lines) + tables)
         self.secret = secrets.token_hex(24)
         self.port, self._broker_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        paths = [str(_ROOT / "src"), str(_ROOT / "tests" / "standin")]
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CALLVEIL_")},
             **{name: value for name, value in os.environ.items() if name == "CALLVEIL_MODELS_DIR"},
-            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONPATH": standin_python_path(),
             "TMPDIR": str(self.temp),
             "CALLVEIL_DATA": str(self.data),
             "CALLVEIL_KEYS_DIR": str(folder / "keys"),
