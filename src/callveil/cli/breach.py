@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from callveil.cli.output import console, print_json
+from callveil.cli.output import print_json, say
 from callveil.cli.service import Data, ProfileOption, actor, open_office
 from callveil.errors import MetadataError
 from callveil.rights.breach import BreachFacts, Copies, KeyState
@@ -88,11 +88,11 @@ def report(
         print_json(breach.document)
         return
     for line in _lines(breach.facts):
-        _say(line)
+        say(line)
     if out is not None:
-        _say(f"The letters are in {out}; fill in what is marked [FILL IN: ...].")
+        say(f"The letters are in {out}; fill in what is marked [FILL IN: ...].")
     else:
-        _say("For the letters, and the list of the calls, add: --out FOLDER")
+        say("For the letters, and the list of the calls, add: --out FOLDER")
 
 
 def _selection(
@@ -176,7 +176,3 @@ def _lines(facts: BreachFacts) -> list[str]:
     if facts.n_unmatched:
         lines.append(f"{counted(facts.n_unmatched, 'object belongs', 'objects belong')} to no call here.")
     return lines
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

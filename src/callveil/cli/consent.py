@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from callveil.cli.output import console, print_json
+from callveil.cli.output import console, print_json, say
 from callveil.cli.service import Data, ProfileOption, actor, open_office
 from callveil.rights.wording import FLAGS, METHODS, PURPOSES, day_and_time
 from callveil.vocabulary.call import Call
@@ -87,23 +87,19 @@ def receipt(
         return
     known = known_call(office, call)
     when = day_and_time(known.call.started_at)
-    _say(f"Receipt for the {_who(known.call, made.party)} of call {call}, {when}:")
+    say(f"Receipt for the {_who(known.call, made.party)} of call {call}, {when}:")
     for record in known.call.consent:
         if record.party in (None, made.party):
             how = f" {METHODS[record.method]}" if record.method else ""
             given = f", {day_and_time(record.given_at)}" if record.given_at else ""
-            _say(f"  {PURPOSES[record.purpose]}: {FLAGS[record.flag]}{how}{given}")
+            say(f"  {PURPOSES[record.purpose]}: {FLAGS[record.flag]}{how}{given}")
     if made.missing:
-        _say(f"The profile does not say {', '.join(made.missing)}; a receipt should.")
+        say(f"The profile does not say {', '.join(made.missing)}; a receipt should.")
     if out is not None:
-        _say(f"It is in {out}.")
+        say(f"It is in {out}.")
 
 
 def _who(call: Call, party: int | None) -> str:
     if party is None or not 0 <= party < len(call.parties):
         return "everybody" if party is None and call.parties else "caller"
     return call.parties[party].role.value.replace("_", " ")
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from callveil.cli.output import print_json
+from callveil.cli.output import print_json, say
 from callveil.cli.service import Data, ProfileOption, actor, open_office
-from callveil.cli.sought import Json, say
+from callveil.cli.sought import Json
 from callveil.pipeline.withdraw import withdraw as withdraw_consent
 from callveil.vocabulary.consent import Purpose
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from callveil.cli.output import EXIT_SOME_FAILED, print_json
+from callveil.cli.output import EXIT_SOME_FAILED, print_json, say
 from callveil.cli.service import Data, ProfileOption, actor, open_office
-from callveil.cli.sought import Calls, Json, day, day_after, how_many, say, sought
+from callveil.cli.sought import Calls, Json, day, day_after, how_many, sought
 from callveil.cli.subject_options import CustomerIds, Emails, FromStdin, Phones, Region, With
 from callveil.errors import MetadataError
 from callveil.kit import Office

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from callveil.adapters.local_files import make_folders, write_whole
-from callveil.cli.output import console
+from callveil.cli.output import say
 from callveil.cli.service import Data
 from callveil.config import IngestKey, KeyRole, Site, load_site
 from callveil.errors import RefusedError
@@ -33,7 +33,7 @@ def rotate(data: Data = None, role: Role = KeyRole.INGEST) -> None:
     key = new_ingest_key(role)
     others, own = _by_role(site, role)
     write_ingest_keys(site, [*others, *own[-1:], key])
-    _say(f"key {key.key_id} is in {site.ingest_key_file}; give it to the client, then restart callveil serve")
+    say(f"key {key.key_id} is in {site.ingest_key_file}; give it to the client, then restart callveil serve")
 
 
 @app.command("retire")
@@ -44,7 +44,7 @@ def retire(data: Data = None, role: Role = KeyRole.INGEST) -> None:
     if len(own) < 2:
         raise RefusedError("there is no older key to retire")
     write_ingest_keys(site, [*others, own[-1]])
-    _say(f"of this role only key {own[-1].key_id} is left in {site.ingest_key_file}")
+    say(f"of this role only key {own[-1].key_id} is left in {site.ingest_key_file}")
 
 
 def _by_role(site: Site, role: KeyRole) -> tuple[list[IngestKey], list[IngestKey]]:
@@ -68,7 +68,3 @@ def write_ingest_keys(site: Site, keys: Sequence[IngestKey]) -> None:
     make_folders(site.data)
     content = f"{json.dumps(rows if len(rows) > 1 else rows[0])}\n".encode()
     write_whole(site.ingest_key_file, content, draft=site.ingest_key_file.with_suffix(".draft"))
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from callveil.adapters.ed25519 import public_pem
 from callveil.adapters.signing_keys import KeyFolder, KnownKey, keys_folder
-from callveil.cli.output import console, print_json
+from callveil.cli.output import console, print_json, say
 from callveil.config import read_secret
 from callveil.errors import ConfigError
 from callveil.kit import SystemClock, signer_of
@@ -24,7 +24,7 @@ app = typer.Typer(help="Make, rotate, list, export and trust signing keys.", no_
 def create() -> None:
     """Make the signing key. Exit code 4 when there is an active one already."""
     folder = open_folder()
-    _say(f"signing key {folder.create().key_id} made in {folder.root}")
+    say(f"signing key {folder.create().key_id} made in {folder.root}")
 
 
 @app.command("rotate")
@@ -34,7 +34,7 @@ def rotate() -> None:
     The old private key is deleted; its public key stays, so that what it signed can still be checked.
     """
     folder = open_folder()
-    _say(f"signing key {folder.rotate().key_id} made in {folder.root}; the one before it is retired")
+    say(f"signing key {folder.rotate().key_id} made in {folder.root}; the one before it is retired")
 
 
 @app.command("list")
@@ -54,7 +54,7 @@ def list_keys(
         table.add_row(row["key_id"], row["state"], row["created_at"] or "", row["retired_at"] or "")
     console.print(table)
     if ours is not None:
-        _say(f"calls are signed with key {ours.key_id} of CALLVEIL_SIGNING_KEY, not with one of this folder")
+        say(f"calls are signed with key {ours.key_id} of CALLVEIL_SIGNING_KEY, not with one of this folder")
 
 
 @app.command("export")
@@ -81,7 +81,7 @@ def trust(
     """Keep somebody else's public key, so that `callveil verify` accepts what it signed."""
     folder = open_folder()
     key = folder.trust(read_pem(file), str(file))
-    _say(f"key {key.key_id} is in {folder.root}: {key.state}")
+    say(f"key {key.key_id} is in {folder.root}: {key.state}")
 
 
 def open_folder() -> KeyFolder:
@@ -109,7 +109,3 @@ def _row(key: KnownKey) -> dict[str, Any]:
         "created_at": key.created_at and key.created_at.isoformat(timespec="seconds"),
         "retired_at": key.retired_at and key.retired_at.isoformat(timespec="seconds"),
     }
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from callveil.cli.output import console
+from callveil.cli.output import say
 from callveil.cli.service import Data, ProfileOption, open_service
 from callveil.config import load_site
 from callveil.errors import RefusedError
@@ -20,7 +20,7 @@ def create(data: Data = None) -> None:
     key_id = make_landing_key(site)
     if key_id is None:
         raise RefusedError(f"landing key: there is a file {site.landing_key}; it stays as it is")
-    _say(f"landing key {key_id} made in {site.landing_key}; without it what waits in the landing is lost")
+    say(f"landing key {key_id} made in {site.landing_key}; without it what waits in the landing is lost")
 
 
 @app.command("rewrap")
@@ -34,8 +34,4 @@ def rewrap(data: Data = None, profile: ProfileOption = "default") -> None:
 
     service = open_service(data, profile)
     n_originals = rewrap_originals(service.originals) if service.originals is not None else 0
-    _say(f"{service.landing.rewrap()} recordings and {n_originals} originals are under the active key now")
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    say(f"{service.landing.rewrap()} recordings and {n_originals} originals are under the active key now")

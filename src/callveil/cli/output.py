@@ -16,6 +16,11 @@ console = Console()
 errors = Console(stderr=True)
 
 
+def say(text: str, *, error: bool = False) -> None:
+    """Print a sentence for people, as it stands; on stderr when it is a warning."""
+    (errors if error else console).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document on stdout."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")

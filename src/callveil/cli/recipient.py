@@ -21,9 +21,9 @@ from callveil.adapters.recipients import (
     write_recipients,
 )
 from callveil.adapters.webhook import post_notice
-from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
+from callveil.cli.output import EXIT_SOME_FAILED, console, print_json, say
 from callveil.cli.service import Data
-from callveil.cli.sought import Json, how_many, say
+from callveil.cli.sought import Json, how_many
 from callveil.config import Site, load_site
 from callveil.errors import MetadataError, RefusedError
 from callveil.kit import SystemClock

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
+from callveil.cli.output import EXIT_SOME_FAILED, console, print_json, say
 from callveil.cli.service import Data, ProfileOption, actor, open_office
-from callveil.cli.sought import REQUESTS, STATES, Json, how_many, say
+from callveil.cli.sought import REQUESTS, STATES, Json, how_many
 from callveil.kit import Office
 from callveil.pipeline import register
 from callveil.pipeline.notices import late

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rich.table import Table
 
-from callveil.cli.output import console
+from callveil.cli.output import console, say
 from callveil.pipeline.sweep import Applied, Swept
 from callveil.ports import SweptCall
 from callveil.retention.simulate import NOBODY, OPEN, Simulation, Tally
@@ -21,10 +21,10 @@ _SHOWN = 20
 def print_simulation(found: Simulation, before: str, after: str) -> None:
     """A simulation in words: what is due, what a change changes, and a row for each policy and month."""
     total, is_change = found.total, before != after
-    _say(f"What the policies would do on {found.on:%Y-%m-%d}; nothing is touched.")
-    _say(f"Policies now:    {before}")
+    say(f"What the policies would do on {found.on:%Y-%m-%d}; nothing is touched.")
+    say(f"Policies now:    {before}")
     if is_change:
-        _say(f"Policies tried:  {after}")
+        say(f"Policies tried:  {after}")
     head = ("now", "tried") if is_change else ("",)
     _line("", *head)
     for part, sides in found.parts.items():
@@ -67,73 +67,73 @@ def _print_rows(found: Simulation, *, is_change: bool) -> None:
         )
     console.print(table)
     if len(found.rows) > _ROWS:
-        _say(f"and {len(found.rows) - _ROWS} rows more; --json has all of them")
+        say(f"and {len(found.rows) - _ROWS} rows more; --json has all of them")
 
 
 def print_swept(found: Swept, at: datetime, *, done: bool) -> None:
     """A sweep in words."""
-    _say(f"{found.n_calls:,} calls looked at, as of {at:%Y-%m-%d %H:%M} UTC.")
+    say(f"{found.n_calls:,} calls looked at, as of {at:%Y-%m-%d %H:%M} UTC.")
     verb = "was due" if done else "is due"
-    _say(f"Of {found.n_due:,} of them something {verb}; of {found.whole:,} all that was left.")
+    say(f"Of {found.n_due:,} of them something {verb}; of {found.whole:,} all that was left.")
     for (policy, part), n in sorted(found.parts.items()):
-        _say(f"  {n:>9,}  {part_words(part)}, policy {policy}")
+        say(f"  {n:>9,}  {part_words(part)}, policy {policy}")
     for n, words in (
         (found.held, "Under legal hold, so they stay"),
         (found.restricted, "May not be used by anybody, and stay"),
         (found.erasing, "Left to the erasure that a person asked for"),
     ):
         if n:
-            _say(f"{words}: {n:,}.")
+            say(f"{words}: {n:,}.")
     for due in found.due[:_SHOWN]:
         parts = "all of it" if due.whole else ", ".join(part_words(part) for part in due.parts)
-        _say(f"  {due.call_id}: {parts}. {due.reason}")
+        say(f"  {due.call_id}: {parts}. {due.reason}")
     if found.n_due > _SHOWN:
-        _say(f"  and {found.n_due - _SHOWN:,} more")
+        say(f"  and {found.n_due - _SHOWN:,} more")
     if not done:
-        _say("Nothing was deleted. To delete what is due: add --yes")
+        say("Nothing was deleted. To delete what is due: add --yes")
         return
-    _say(f"Deleted of {found.deleted:,} calls; {found.taken_up:,} deletions of earlier runs finished.")
+    say(f"Deleted of {found.deleted:,} calls; {found.taken_up:,} deletions of earlier runs finished.")
     if found.failed:
-        _say(f"{found.failed:,} failed; the next run tries them again.")
+        say(f"{found.failed:,} failed; the next run tries them again.")
     if found.more:
-        _say("More may be due: run it again.")
+        say("More may be due: run it again.")
 
 
 def print_applied(found: Applied, *, done: bool) -> None:
     """What was applied, in words."""
     verb = "changed" if done else "would change"
-    _say(f"{found.n_calls:,} published calls looked at, {found.changed:,} {verb}:")
+    say(f"{found.n_calls:,} published calls looked at, {found.changed:,} {verb}:")
     for n, words in (
         (found.tags, "get other tags"),
         (found.longer, "are locked longer"),
         (found.shorter, "are locked shorter"),
         (found.originals, "have a sealed original that is kept for another time"),
     ):
-        _say(f"  {n:>9,}  {words}")
+        say(f"  {n:>9,}  {words}")
     if found.missing:
-        _say(f"{found.missing:,} are not in the store: callveil reconcile, or callveil verify")
+        say(f"{found.missing:,} are not in the store: callveil reconcile, or callveil verify")
     if found.failed:
-        _say(f"{found.failed:,} could not be changed; run it again.")
+        say(f"{found.failed:,} could not be changed; run it again.")
     if not done:
-        _say("Nothing was changed. To change it: add --yes")
+        say("Nothing was changed. To change it: add --yes")
 
 
 def print_decision(swept: SweptCall, decision: Decision, fitting: Sequence[str]) -> None:
     """What is decided of a call, in words."""
-    _say(f"Call {swept.facts.call_id}, ended {swept.facts.ended_at:%Y-%m-%d %H:%M} UTC.")
-    _say(f"Policies that fit it: {', '.join(fitting) or 'none'}.")
+    say(f"Call {swept.facts.call_id}, ended {swept.facts.ended_at:%Y-%m-%d %H:%M} UTC.")
+    say(f"Policies that fit it: {', '.join(fitting) or 'none'}.")
     for name, at in swept.facts.events.items():
-        _say(f"Event {name}: {at:%Y-%m-%d}.")
+        say(f"Event {name}: {at:%Y-%m-%d}.")
     said = {
         Fate.KEEP: "stays",
         Fate.RESTRICT: "stays, and nobody may use it",
         Fate.DELETE: "is to be deleted",
     }
     for part in decision.parts:
-        _say(f"The {part_words(part.part)} {said[part.fate]}. {part.reason}")
+        say(f"The {part_words(part.part)} {said[part.fate]}. {part.reason}")
     gone = [part_words(part) for part in KeptPart if part in swept.facts.gone]
     if gone:
-        _say(f"Deleted already: {', '.join(gone)}.")
+        say(f"Deleted already: {', '.join(gone)}.")
 
 
 def _words(tally: Tally) -> str:
@@ -141,8 +141,4 @@ def _words(tally: Tally) -> str:
 
 
 def _line(label: str, *cells: str) -> None:
-    _say(f"  {label:<44}{''.join(f'{cell:>24}' for cell in cells)}".rstrip())
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    say(f"  {label:<44}{''.join(f'{cell:>24}' for cell in cells)}".rstrip())

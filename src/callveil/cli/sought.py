@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from callveil.cli.output import console
+from callveil.cli.output import say
 from callveil.cli.subject_options import identifiers
 from callveil.errors import MetadataError
 from callveil.kit import Office
@@ -124,11 +124,3 @@ def received_day(text: str | None, office: Office) -> datetime | None:
 def how_many(number: int, what: str) -> str:
     """A number and its noun: "1 call", "2 calls"."""
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def say(text: str, *, error: bool = False) -> None:
-    """A sentence for people."""
-    if error:
-        typer.echo(text, err=True)
-    else:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)

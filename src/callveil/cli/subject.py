@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from callveil.cli.output import console, print_json
+from callveil.cli.output import console, print_json, say
 from callveil.cli.service import Data, ProfileOption, actor, open_office
 from callveil.cli.subject_options import CustomerIds, Emails, FromStdin, Phones, Region, With, identifiers
 from callveil.pipeline.office_documents import SeenCall, seen_calls, subject_fields
@@ -58,17 +58,17 @@ def find(
             kind = each.kind.value.replace("_", " ")
             table.add_row(each.short_id, kind, str(each.n_calls), _WHY[each.why])
         console.print(table)
-        _say("These are not counted above. If it is the same person, add: --with ID")
+        say("These are not counted above. If it is the same person, add: --with ID")
     if any(value.startswith("local:") for _, value in wanted):
-        _say("A number was given without its country, so only calls without one can match; add: --region GB")
+        say("A number was given without its country, so only calls without one can match; add: --region GB")
     if not found.complete:
-        _say("A key rotation is not finished, so some that may be the same person may not be shown;")
-        _say("to finish it: callveil subject-key rotate --resume")
+        say("A key rotation is not finished, so some that may be the same person may not be shown;")
+        say("to finish it: callveil subject-key rotate --resume")
 
 
 def _print_calls(rows: list[SeenCall]) -> None:
     if not rows:
-        _say("no call of this person was found")
+        say("no call of this person was found")
         return
     table = Table(title=f"{len(rows)} call{'s' * (len(rows) != 1)} of this person", title_justify="left")
     table.add_column("call", overflow="fold")
@@ -80,7 +80,3 @@ def _print_calls(rows: list[SeenCall]) -> None:
         roles = ", ".join(role.replace("_", " ") for role in row.roles)
         table.add_row(row.call.call_id, date, row.call.state.value, roles, ", ".join(marks))
     console.print(table)
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

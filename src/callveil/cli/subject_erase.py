@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
+from callveil.cli.output import EXIT_SOME_FAILED, console, print_json, say
 from callveil.cli.service import Data, ProfileOption, actor, open_office
-from callveil.cli.sought import PARTS, Calls, Json, how_many, received_day, say, sought
+from callveil.cli.sought import PARTS, Calls, Json, how_many, received_day, sought
 from callveil.cli.subject_options import CustomerIds, Emails, FromStdin, Phones, Region, With
 from callveil.cli.verify import trusted
 from callveil.errors import MetadataError

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from callveil.adapters.subject_keys import add_generation, create_subject_keys
-from callveil.cli.output import console, print_json
+from callveil.cli.output import print_json, say
 from callveil.cli.service import Data, ProfileOption, actor, load, open_office
 from callveil.config import load_site
 from callveil.errors import RefusedError
@@ -20,7 +20,7 @@ def create(data: Data = None) -> None:
     """Make the keys of the data folder. Exit code 4 when it has some."""
     site = load_site(data)
     create_subject_keys(site.subject_key_file)
-    _say(f"subject keys made in {site.subject_key_file}; without them nobody is found any more: keep a copy")
+    say(f"subject keys made in {site.subject_key_file}; without them nobody is found any more: keep a copy")
 
 
 @app.command("rotate")
@@ -51,7 +51,7 @@ def rotate(
         add_generation(site.subject_key_file)
     office = open_office(data, profile)
     n_steps = rekey(office, actor=actor())
-    _say(f"generation {office.hasher.generation} is in use; {_identifiers(n_steps)} taken to it")
+    say(f"generation {office.hasher.generation} is in use; {_identifiers(n_steps)} taken to it")
 
 
 @app.command("show")
@@ -67,16 +67,12 @@ def show(
         generations = [{"generation": each, "identifiers": n} for each, n in sorted(counts.items())]
         print_json({"newest": newest, "generations": generations})
         return
-    _say(f"generation {newest} is in use")
+    say(f"generation {newest} is in use")
     for generation, n in sorted(counts.items()):
-        _say(f"generation {generation}: {_identifiers(n)}")
+        say(f"generation {generation}: {_identifiers(n)}")
     if any(n for generation, n in counts.items() if generation != newest):
-        _say("a rotation is not finished; to finish it: callveil subject-key rotate --resume")
+        say("a rotation is not finished; to finish it: callveil subject-key rotate --resume")
 
 
 def _identifiers(n: int) -> str:
     return "1 identifier" if n == 1 else f"{n} identifiers"
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

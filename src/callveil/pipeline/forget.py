@@ -10,6 +10,7 @@ from types import MappingProxyType
 from callveil.errors import CallveilError, NotFoundError, RefusedError, StoreError, TamperedError
 from callveil.kit import Office
 from callveil.ports import ObjectStore
+from callveil.stages.retention_tags import decision_key_of
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.recording import Part
 from callveil.vocabulary.retention import KeptPart
@@ -61,11 +62,6 @@ class Copies:
             "originals": self.originals,
             "landing": self.landing,
         }
-
-
-def decision_key_of(prefix: str) -> str:
-    """Key of the decision record of a call, from its folder."""
-    return f"decisions/{prefix.removeprefix('calls/').rstrip('/')}.json"
 
 
 def copies(call_id: str, prefix: str, landing: str | None, office: Office) -> Copies:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from callveil.vocabulary.call import Call
-from callveil.vocabulary.consent import ConsentRecord, Flag, LawfulBasis
+from callveil.vocabulary.consent import Flag
 from callveil.vocabulary.retention import CallFacts, CallTraits
 
 _AGAINST = frozenset({Flag.DENIED, Flag.WITHDRAWN})
@@ -19,7 +19,7 @@ def call_traits(call: Call, outcome: str) -> CallTraits:
         outcome: State of the call in the ledger.
     """
     against = {record.purpose for record in call.consent if record.flag in _AGAINST}
-    granted = {record.purpose for record in call.consent if _allows(record)}
+    granted = {record.purpose for record in call.consent if record.allows}
     return CallTraits(
         outcome=outcome,
         queue=call.queue,
@@ -40,8 +40,3 @@ def call_facts(call: Call, outcome: str, duration_s: float) -> CallFacts:
     """
     ended_at = call.started_at + timedelta(seconds=duration_s)
     return CallFacts(call_id=call.call_id, traits=call_traits(call, outcome), ended_at=ended_at)
-
-
-def _allows(record: ConsentRecord) -> bool:
-    """A grant, or a basis that stands in for consent."""
-    return record.flag is Flag.GRANTED or record.lawful_basis not in (None, LawfulBasis.CONSENT)

@@ -167,14 +167,18 @@ class ExportedCall:
     @property
     def bases(self) -> tuple[LawfulBasis, ...]:
         """Lawful bases of that use; consent where an answer states none."""
-        return tuple(
-            dict.fromkeys(r.lawful_basis or LawfulBasis.CONSENT for r in self.standing if _allows(r))
-        )
+        return tuple(dict.fromkeys(r.lawful_basis or LawfulBasis.CONSENT for r in self._allowing))
 
     @property
     def purposes(self) -> tuple[Purpose, ...]:
         """What the call may be used for, as far as the answers name it."""
-        return tuple(dict.fromkeys(r.purpose for r in self.standing if _allows(r)))
+        return tuple(dict.fromkeys(r.purpose for r in self._allowing))
+
+    @property
+    def _allowing(self) -> tuple[ConsentRecord, ...]:
+        """Answers that let the call be used, without those for what somebody has denied."""
+        denied = {record.purpose for record in self.standing if record.flag is Flag.DENIED}
+        return tuple(each for each in self.standing if each.allows and each.purpose not in denied)
 
 
 def own_answers(records: Sequence[ConsentRecord], parties: Sequence[int]) -> tuple[ConsentRecord, ...]:
@@ -299,12 +303,6 @@ def call_entry(exported: ExportedCall) -> dict[str, object]:
             "tool_version": handling.tool_version,
         },
     }
-
-
-def _allows(record: ConsentRecord) -> bool:
-    """An answer, or a basis that needs none, that lets the call be used."""
-    other = record.lawful_basis not in (None, LawfulBasis.CONSENT)
-    return record.flag is Flag.GRANTED or (record.flag is Flag.UNKNOWN and other)
 
 
 def _answer(record: ConsentRecord) -> dict[str, object]:

@@ -77,4 +77,9 @@ def call_prefix(call: Call) -> str:
 
 def decision_key(call: Call) -> str:
     """Key of the decision record of a call that is not kept: "decisions/2026/11/23/<call_id>.json"."""
-    return f"decisions/{call.started_at:%Y/%m/%d}/{call.call_id}.json"
+    return decision_key_of(call_prefix(call))
+
+
+def decision_key_of(prefix: str) -> str:
+    """The same, from the folder of the call."""
+    return f"decisions/{prefix.removeprefix('calls/').rstrip('/')}.json"

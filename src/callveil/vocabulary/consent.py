@@ -72,6 +72,12 @@ class ConsentRecord:
     expires_at: datetime | None = None
     withdrawn_at_s: float | None = None
 
+    @property
+    def allows(self) -> bool:
+        """By itself it lets the call be used: a grant, or a basis that needs none where nobody answered."""
+        needs_none = self.lawful_basis not in (None, LawfulBasis.CONSENT)
+        return self.flag is Flag.GRANTED or (self.flag is Flag.UNKNOWN and needs_none)
+
 
 class Action(StrEnum):
     """What happens to a recording."""

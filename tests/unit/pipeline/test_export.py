@@ -153,6 +153,24 @@ def test_the_others_answers_stay_theirs(office, tmp_path):
     assert "Statistics" not in page.text
 
 
+def test_what_the_person_has_denied_is_not_among_the_purposes(office, tmp_path):
+    answers = (
+        *(
+            ConsentRecord(purpose=purpose, flag=Flag.GRANTED)
+            for purpose in (Purpose.RECORDING, Purpose.ANALYTICS)
+        ),
+        ConsentRecord(purpose=Purpose.ANALYTICS, flag=Flag.DENIED, party=1),
+    )
+    office.add("c-1", call=make_call("c-1", consent=answers))
+    _, _, data, page = export(office, tmp_path, "c-1")
+    assert [each["answer"] for each in data["calls"][0]["consent"]["standing"]] == [
+        "granted",
+        "granted",
+        "denied",
+    ]
+    assert "For: recording the call. On the basis of: consent" in page.text
+
+
 def test_the_history_names_no_employee(office, tmp_path):
     call = office.add("c-1")
     withdrawn = ConsentRecord(purpose=Purpose.ANALYTICS, flag=Flag.WITHDRAWN)

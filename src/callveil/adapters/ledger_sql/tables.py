@@ -9,8 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-_TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
 
 def time_text(time: datetime) -> str:
     """An aware time as ISO 8601 in UTC with microseconds: "2026-11-23T09:30:00.000000Z".
