@@ -50,7 +50,9 @@ def check(result: dict) -> None:
     # On a slow machine a round may be done before its last fault comes; most must come in time.
     in_time = [hit["in_hand"] > 0 for row in result["rounds"] for hit in row["faults"]]
     assert sum(in_time) >= 0.6 * len(in_time), "faults came when nothing was under way"
-    assert any(hits[name]["felt"] for name in TABLE & set(hits))
+    # Two rounds draw six kinds of fourteen: by chance none of these may be among them.
+    drawn = TABLE & set(hits)
+    assert not drawn or any(hits[name]["felt"] for name in drawn)
     n_tried = sum(hit["tried"] for hit in hits.values())
     assert sum(hit["felt"] for hit in hits.values()) >= 0.6 * n_tried
 
