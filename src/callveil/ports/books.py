@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from callveil.ports.accounts import Accounts
 from callveil.vocabulary.retention import CallFacts, CallGroup, Hold, KeptPart
 from callveil.vocabulary.rights import (
     IdentifierKind,
@@ -303,6 +304,10 @@ class Removals(Protocol):
 
 class Books(Protocol):
     """All of them, over one database."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """Users, their sessions and tokens."""
 
     @property
     def subjects(self) -> SubjectIndex:
