@@ -158,8 +158,8 @@ class ExternalIdentity:
 def user_name(given: str) -> str | None:
     """A name as it is known, from what somebody typed; None when nobody can have it.
 
-    Allowed: 1 to 64 letters a to z, digits, ".", "_", "-" and "@", a letter or digit first. Capitals are taken
-    for small letters.
+    Allowed: 1 to 64 letters a to z, digits, ".", "_", "-" and "@", a letter or digit first. Capitals become
+    small letters.
     """
     name = given.strip().lower()
     return name if _USER_NAME.fullmatch(name) else None
