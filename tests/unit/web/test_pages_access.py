@@ -10,7 +10,7 @@ from typing import Annotated
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
@@ -20,10 +20,12 @@ from callveil.vocabulary.accounts import ApiToken, Privilege, Scope, User, WebRo
 from callveil.web.pages.access import Access, require
 from callveil.web.pages.app import build_page_app
 from callveil.web.pages.headers import MOST_BYTES, SecureAnswers
+from callveil.web.pages.render import render
 from callveil.web.pages.sign_in import local_path
 from callveil.web.site import build_site
 
 PASSWORD = "geheim-und-lang"
+REPLAY = Privilege.REPLAY_ORIGINAL
 HTML = {"Accept": "text/html"}
 PASSWORDS = Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 TLS = [{"web": {"public_url": "https://calls.example"}}]
@@ -50,6 +52,10 @@ def add_pages(app):
     @app.get("/open")
     async def forgot_to_ask():
         return PlainTextResponse("signed in")
+
+    @app.get("/page")
+    async def page(request: Request, access: Annotated[Access, Depends(require())]):
+        return render(request, "start.html.j2", user=access.user)
 
     @app.get("/ops")
     async def ops(access: Annotated[Access, Depends(require(WebRole.OPS))]):
@@ -170,10 +176,11 @@ def test_signing_in_takes_a_new_token_and_ends_the_earlier_session(browser, add,
     add("bea")
     client = browser()
     planted = "A" * 43
-    client.cookies.set("callveil", planted)
+    client.cookies.set("callveil", planted, domain="testserver.local")
     sign_in(client)
     first = client.cookies["callveil"]
     assert first != planted
+    assert "callveil-sign-in" not in client.cookies
     # The earlier session ends with the new one, so that it does not live on in somebody else's hands.
     page = browser().get("/login")
     csrf, cookie = csrf_in(page), page.cookies["callveil-sign-in"]
@@ -201,7 +208,7 @@ def test_signing_out_ends_the_session_itself(browser, add, service):
     client = browser()
     sign_in(client)
     token = client.cookies["callveil"]
-    csrf = csrf_in(client.get("/"))
+    csrf = csrf_in(client.get("/page"))
     assert client.get("/logout").status_code == 405
     done = client.post("/logout", data={"csrf": csrf})
     assert (done.status_code, done.headers["location"]) == (303, "/login")
@@ -220,7 +227,7 @@ def test_a_session_ends_when_it_is_not_used_and_after_a_day_at_work(
     client = browser()
     sign_in(client)
     for minutes in steps_minutes:
-        service.clock.advance(timedelta(minutes=minutes).total_seconds())
+        service.clock.advance(timedelta(minutes=minutes))
         status = client.get("/open").status_code
     assert status == (200 if there else 303)
     if not there:
@@ -259,7 +266,7 @@ def test_requests_that_another_site_made_are_refused(browser, add, headers, form
     login = csrf_in(client.get("/login"))
     if path != "/login":
         sign_in(client)
-    right = login if path == "/login" else csrf_in(client.get("/"))
+    right = login if path == "/login" else csrf_in(client.get("/page"))
     form = {name: right if value == "right" else value for name, value in form.items()}
     if path == "/login":
         form |= {"name": "ada", "password": PASSWORD}
@@ -274,7 +281,7 @@ def test_our_own_forms_and_scripts_may_change_things(browser, add):
     add()
     client = browser()
     sign_in(client)
-    page = client.get("/")
+    page = client.get("/page")
     csrf = csrf_in(page)
     assert f'{{"X-Callveil-Csrf": "{csrf}"}}' in page.text
     own = {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"}
@@ -292,7 +299,7 @@ def test_guessing_has_to_wait_and_the_right_password_too(browser, add, service):
     answer = sign_in(browser(address="198.51.100.1"))
     assert answer.status_code == 429
     assert "Too many attempts. Try again in 5 seconds." in answer.text
-    service.clock.advance(int(answer.headers["retry-after"]))
+    service.clock.advance(timedelta(seconds=int(answer.headers["retry-after"])))
     assert sign_in(browser(address="198.51.100.1")).status_code == 303
     assert actions(service).count("user.sign_in_failed") == FREE["name"]
 
@@ -409,7 +416,7 @@ def test_a_role_opens_its_pages_and_no_others(browser, add, service, roles, path
 
 
 def test_a_privilege_opens_what_no_role_does(browser, add):
-    add(privileges=frozenset({Privilege.REPLAY_ORIGINAL}))
+    add(privileges=frozenset({REPLAY}))
     client = browser()
     sign_in(client)
     assert client.get("/original").status_code == 200
@@ -424,7 +431,7 @@ def test_a_call_of_another_queue_is_as_if_it_were_not_there(browser, add):
 
 
 def test_a_token_does_what_its_scope_and_its_user_may(browser, add, accounts, service):
-    add("bot", privileges=frozenset({Privilege.REPLAY_ORIGINAL}))
+    add("bot", privileges=frozenset({REPLAY}))
     now = service.clock.now()
     token = ApiToken(
         token_id="tok-1",
@@ -445,7 +452,7 @@ def test_a_token_does_what_its_scope_and_its_user_may(browser, add, accounts, se
     assert client.get("/ops", headers=bearer).status_code == 403
     assert client.get("/calls/north", headers=bearer).status_code == 403
     assert "set-cookie" not in client.get("/calls", headers=bearer).headers
-    service.clock.advance(86400)
+    service.clock.advance(timedelta(days=1))
     expired = client.get("/calls", headers=bearer)
     assert (expired.status_code, expired.headers["www-authenticate"]) == (401, "Bearer")
 
@@ -484,8 +491,16 @@ def test_files_may_be_kept_as_long_as_they_do_not_change(browser):
 
 @pytest.mark.parametrize(
     "target",
-    ["//evil.example", "https://evil.example", "/\\evil.example", "\\/evil.example", "javascript:alert(1)"]
-    + ["/x\r\nSet-Cookie: a=b", "/x\ty", "", "evil", "/ü"],
+    [
+        *(
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "\\/evil.example",
+            "javascript:alert(1)",
+        ),
+        *("/x\r\nSet-Cookie: a=b", "/x\ty", "", "evil", "/ü"),
+    ],
 )
 def test_nobody_is_led_to_another_site_by_the_form(browser, add, target):
     add()
@@ -515,8 +530,10 @@ def test_the_navigation_shows_pages_that_are_there_and_allowed(browser, add):
     sign_in(client)
     start = client.get("/")
     assert (start.status_code, start.headers["location"]) == (303, "/calls")
-    page = client.get("/ops").text
-    assert re.findall(r'<li><a href="([^"]+)"', page) == ["/calls"]
+    for path in ("/ops", "/nothing"):
+        page = client.get(path).text
+        assert re.findall(r'<li><a href="([^"]+)"', page) == ["/calls"]
+        assert 'href="/">To the start' in page
 
 
 def test_the_site_is_the_api_and_the_pages(service):
@@ -527,5 +544,6 @@ def test_the_site_is_the_api_and_the_pages(service):
         assert answer.headers["content-type"] == "application/problem+json"
     assert client.post("/healthz").status_code == 405
     assert client.get("/").headers["location"] == "/login?next=%2F"
+    assert 'href="/login">Sign in' in client.get("/nothing").text
     assert "<h1>Nothing here</h1>" in client.get("/nothing").text
     assert client.get("/nothing", headers={"Accept": "*/*"}).json()["status"] == 404

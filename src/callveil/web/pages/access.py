@@ -122,14 +122,19 @@ class Gate:
             SignInNeededError: Nobody is signed in, and the page is not for everybody.
             ProblemError: A request that changes something does not come from our own pages.
         """
-        cookies = Cookies(request, self._web)
-        request.state.access = await run_in_threadpool(self._access, request, cookies)
+        cookies = await self.look(request)
         is_public = request.scope["route"].path in _PUBLIC
         if request.state.access is None and not is_public:
             raise SignInNeededError
         is_machine = request.state.access is not None and request.state.access.token is not None
         if request.method not in _SAFE and not is_machine:
             await check_origin(request, self._web, cookies.sign_in if is_public else cookies.session)
+
+    async def look(self, request: Request) -> Cookies:
+        """Set `request.state.access` and ask for nothing: for errors, which everybody may see."""
+        cookies = Cookies(request, self._web)
+        request.state.access = await run_in_threadpool(self._access, request, cookies)
+        return cookies
 
     def _access(self, request: Request, cookies: Cookies) -> Access | None:
         now = self._clock.now()

@@ -34,8 +34,9 @@ def build_pages(service: Service, *, passwords: Passwords | None = None) -> ASGI
 
 def build_page_app(service: Service, *, passwords: Passwords) -> FastAPI:
     """The same without what stands around it: for those who add pages, and for tests."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(Gate(service))])
-    problem_pages.install(app, service)
+    gate = Gate(service)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(gate)])
+    problem_pages.install(app, service, gate)
     sign_in.install(app, service, passwords)
     _add_start(app)
     app.mount(STATIC, _Files(directory=str(files("callveil.web.pages").joinpath("static"))))

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from callveil.errors import CallveilError, PrivilegeError
 from callveil.kit import Service
-from callveil.web.pages.access import SignInNeededError, access_of
+from callveil.web.pages.access import Gate, SignInNeededError, access_of
 from callveil.web.pages.render import render
 from callveil.web.problems import RETRY_AFTER_S, ProblemError, problem, status_of_error
 
@@ -32,8 +32,13 @@ _WORDS = {
 }
 
 
-def install(app: FastAPI, service: Service) -> None:
+def install(app: FastAPI, service: Service, gate: Gate) -> None:
     """Have every error of the pages answered with one."""
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        if wants_page(request) and not hasattr(request.state, "access"):
+            await gate.look(request)  # no route fitted, so nobody has looked yet
+        return _http_error(request, cast(HTTPException, error))
 
     async def forbidden(request: Request, error: Exception) -> Response:
         await run_in_threadpool(_note_refusal, request, service)
@@ -44,7 +49,7 @@ def install(app: FastAPI, service: Service) -> None:
     app.add_exception_handler(ProblemError, _problem_error)
     app.add_exception_handler(CallveilError, _callveil_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(Exception, _unknown_error)
 
 
@@ -117,8 +122,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     return problem_page(request, 422, f"Wrong or missing: {', '.join(fields)}.")
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    error = cast(HTTPException, error)
+def _http_error(request: Request, error: HTTPException) -> Response:
     answer = problem_page(request, error.status_code)
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
