@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from fastapi import Depends, Request
 from fastapi.responses import PlainTextResponse
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from callveil.adapters.ledger_sql.sign_in_attempts import FREE
@@ -508,6 +510,16 @@ def test_nobody_is_led_to_another_site_by_the_form(browser, add, target):
     done = sign_in(browser(), next=target)
     assert (done.status_code, done.headers["location"]) == (303, "/")
     assert "a=b" not in str(done.headers)
+
+
+PIECES = st.sampled_from([*"/\\:?#@%.\t\r\n a", "//", "http:"])
+
+
+@given(st.text() | st.lists(PIECES).map("".join).map("/".__add__))
+def test_where_the_form_leads_is_always_a_path_of_ours(target):
+    found = local_path(target)
+    assert re.fullmatch(r"/(?![/\\])[!-~]*", found)
+    assert found in ("/", target)
 
 
 def test_values_are_escaped(browser, add):
