@@ -37,6 +37,7 @@ from callveil.cli import (
     subject_erase,
     subject_export,
     subject_key,
+    user,
     verify,
     watch,
 )
@@ -78,6 +79,7 @@ app.command("reconcile")(service.reconcile)
 app.add_typer(dead.app, name="dead")
 app.add_typer(audit.app, name="audit")
 app.add_typer(ingest_key.app, name="ingest-key")
+app.add_typer(user.app, name="user")
 app.add_typer(landing_key.app, name="landing-key")
 app.add_typer(subject_key.app, name="subject-key")
 app.add_typer(original.app, name="original")

@@ -69,14 +69,14 @@ def serve(
     ] = False,
     log_level: LogLevel = "INFO",
 ) -> None:
-    """Take calls in: the ingest API and the telephony servers.
+    """Take calls in, and show the pages: the ingest API, the telephony servers, the web application.
 
     Exit codes: 0 stopped; 2 wrong configuration, nothing was started.
     """
     import uvicorn
 
     from callveil.adapters.json_logs import log_as_json
-    from callveil.web.api import build_api
+    from callveil.web.site import build_site
 
     config, site = load(data, profile)
     if not site.ingest_keys:
@@ -89,7 +89,7 @@ def serve(
     service = build_service(config, site)
     check_subject_keys(service)
     log_as_json(log_level)
-    app = build_api(service, open_status=open_status)
+    app = build_site(service, open_status=open_status)
     uvicorn.run(
         app,
         host=host,

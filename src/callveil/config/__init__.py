@@ -17,6 +17,7 @@ from callveil.config.profile import (
 )
 from callveil.config.service import ServiceConfig
 from callveil.config.site import SITE_VARIABLES, IngestKey, KeyRole, Site, load_site, make_process_site
+from callveil.config.web import WebConfig
 
 __all__ = [
     "SECRET_VARIABLES",
@@ -31,6 +32,7 @@ __all__ = [
     "Setting",
     "Site",
     "VerifyConfig",
+    "WebConfig",
     "explain",
     "load_config",
     "load_site",

@@ -22,6 +22,7 @@ from callveil.adapters.resources import resource_folder
 from callveil.adapters.signing_keys import keys_folder
 from callveil.config.controller import ControllerConfig
 from callveil.config.service import ServiceConfig
+from callveil.config.web import WebConfig
 from callveil.errors import ConfigError
 from callveil.stages.mask_audio import AudioStyle
 from callveil.stages.mask_text import TextStyle
@@ -204,6 +205,7 @@ class Profile(_Table):
     store: StoreConfig = StoreConfig()
     originals: OriginalsConfig = OriginalsConfig()
     service: ServiceConfig = ServiceConfig()
+    web: WebConfig = WebConfig()
     controller: ControllerConfig = ControllerConfig()
 
 

@@ -89,7 +89,7 @@ def build_office(config: Config, site: Site) -> Office:
         ConfigError: There is no ledger, or one of the parts is set up wrongly. Nothing is made then.
         LedgerError: The database cannot be reached.
     """
-    _check_ledger(site)
+    check_ledger(site)
     ledger = open_ledger(site.ledger.get_secret_value())
     return Office(
         config=config,
@@ -149,7 +149,7 @@ def build_enlisting(config: Config, site: Site, actor: str) -> Enlisting:
     )
 
 
-def _check_ledger(site: Site) -> None:
+def check_ledger(site: Site) -> None:
     """A misspelt folder must not become a new, empty ledger in which nobody is found."""
     scheme, _, path = site.ledger.get_secret_value().partition(":///")
     if scheme == "sqlite" and not Path(path).is_file():

@@ -1,5 +1,6 @@
 """The contracts between the steps and the world. Every implementation passes one suite in tests/contract."""
 
+from callveil.ports.accounts import Accounts, IdentityProvider, Passwords, PendingSignIn
 from callveil.ports.basics import Clock, Signer
 from callveil.ports.books import (
     Books,
@@ -24,6 +25,7 @@ from callveil.ports.ledger import Ledger
 from callveil.ports.stores import ObjectStore, OriginalStore, StoredObject
 
 __all__ = [
+    "Accounts",
     "AudioSource",
     "Books",
     "Clock",
@@ -32,6 +34,7 @@ __all__ = [
     "Drop",
     "EntityDetector",
     "Holds",
+    "IdentityProvider",
     "KeyWrapper",
     "Landed",
     "Landing",
@@ -41,6 +44,8 @@ __all__ = [
     "Notices",
     "ObjectStore",
     "OriginalStore",
+    "Passwords",
+    "PendingSignIn",
     "Removals",
     "Requests",
     "Signer",

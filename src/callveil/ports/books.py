@@ -1,4 +1,4 @@
-"""The books beside the ledger, in the same database: subject index, holds, requests, removals, notices.
+"""The books beside the ledger, in its database: accounts, subjects, holds, requests, removals, notices.
 
 As for the ledger, every change is one transaction with its entry in the audit chain, times come in as
 arguments, aware UTC, and every method raises `LedgerError` when the database fails; nothing has changed then.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from callveil.ports.accounts import Accounts
 from callveil.vocabulary.retention import CallFacts, CallGroup, Hold, KeptPart
 from callveil.vocabulary.rights import (
     IdentifierKind,
@@ -303,6 +304,10 @@ class Removals(Protocol):
 
 class Books(Protocol):
     """All of them, over one database."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """Users, their sessions and tokens."""
 
     @property
     def subjects(self) -> SubjectIndex:

@@ -74,6 +74,17 @@ class Action(StrEnum):
     NOTICE_OWED = "notice.owed"
     """A recipient is to be told."""
     NOTICE_CHANGED = "notice.changed"
+    USER_ADDED = "user.added"
+    USER_CHANGED = "user.changed"
+    """Roles, privileges or queues."""
+    USER_DISABLED = "user.disabled"
+    USER_ENABLED = "user.enabled"
+    USER_PASSWORD = "user.password"  # noqa: S105  no password
+    SIGNED_IN = "user.signed_in"
+    SIGN_IN_FAILED = "user.sign_in_failed"
+    SIGNED_OUT = "user.signed_out"
+    TOKEN_ADDED = "token.added"  # noqa: S105  no token
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105  no token
 
 
 SETTLED: Mapping[CallState, Action] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from callveil.adapters.ledger_sql.accounts import SqlAccounts
 from callveil.adapters.ledger_sql.database import Database
 from callveil.adapters.ledger_sql.holds import SqlHolds
 from callveil.adapters.ledger_sql.notices import SqlNotices
@@ -18,6 +19,7 @@ class SqlBooks:
     """
 
     def __init__(self, database: Database) -> None:
+        self.accounts = SqlAccounts(database)
         self.subjects = SqlSubjectIndex(database)
         self.holds = SqlHolds(database)
         self.requests = SqlRequests(database)

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from callveil.adapters.ledger_sql import rights_tables  # noqa: F401  adds its tables
+from callveil.adapters.ledger_sql import account_tables, rights_tables  # noqa: F401  they add their tables
 from callveil.adapters.ledger_sql.tables import metadata
 
 context.configure(
