@@ -76,7 +76,7 @@ def enlisted(
         except RefusedError:
             _take_back(call, kit, enlisting)
             raise
-    return outcome
+    return replace(outcome, turns=None)  # a batch keeps the outcomes of all its calls
 
 
 def _check_not_erased(call: Call, enlisting: Enlisting) -> None:

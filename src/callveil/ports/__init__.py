@@ -21,11 +21,13 @@ from callveil.ports.engines import (
 )
 from callveil.ports.landing import Drop, KeyWrapper, Landed, Landing, LandingWriter
 from callveil.ports.ledger import Ledger
+from callveil.ports.search import CallSearch, SavedFilters
 from callveil.ports.stores import ObjectStore, OriginalStore, StoredObject
 
 __all__ = [
     "AudioSource",
     "Books",
+    "CallSearch",
     "Clock",
     "DiarizationSession",
     "Diarizer",
@@ -43,6 +45,7 @@ __all__ = [
     "OriginalStore",
     "Removals",
     "Requests",
+    "SavedFilters",
     "Signer",
     "StoredObject",
     "SubjectHasher",

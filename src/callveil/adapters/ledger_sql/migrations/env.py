@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from callveil.adapters.ledger_sql import rights_tables  # noqa: F401  adds its tables
+from callveil.adapters.ledger_sql import rights_tables, search_tables  # noqa: F401  add their tables
 from callveil.adapters.ledger_sql.tables import metadata
 
 context.configure(
