@@ -28,6 +28,12 @@ _AROUND = 8
 """Words of an excerpt on each side of the one that was found."""
 
 _MOST_TERMS = 12
+_LONGEST = 100
+"""Characters of a word that are compared."""
+
+_MARKS = "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f"
+"""Accents that stand apart from their letters: Latin, Cyrillic, Hebrew, Arabic."""
+_WORD = re.compile(rf"[^\W_][^\W_{_MARKS}]*(?:[{_MARKS}]+[^\W_{_MARKS}]*)*|[{MASK}{TURN}]")
 _ASKED = re.compile(r'"([^"]*)"?|(\S+)')
 
 
@@ -94,14 +100,15 @@ def excerpt(text: str, terms: Sequence[Term]) -> tuple[Excerpt, ...]:
         Runs of found and other words; masks as "[…]". Empty when nothing is found.
     """
     words = list(_words(text))
-    hits: set[int] = set()
-    for index in range(len(words)):
-        for term in terms:
-            if _stands_at(words, index, term):
-                hits |= set(range(index, index + len(term.words)))
-    if not hits:
+    first_hit = next((at for at in range(len(words)) if any(_stands_at(words, at, t) for t in terms)), None)
+    if first_hit is None:
         return ()
-    first, last = max(0, min(hits) - _AROUND), min(len(words), min(hits) + _AROUND + 1)
+    first, last = max(0, first_hit - _AROUND), min(len(words), first_hit + _AROUND + 1)
+    hits: set[int] = set()
+    for at in range(first_hit, last):
+        for term in terms:
+            if _stands_at(words, at, term):
+                hits |= set(range(at, at + len(term.words)))
     runs: list[tuple[bool, list[str]]] = []
     for index in range(first, last):
         if not runs or runs[-1][0] != (index in hits):
@@ -129,19 +136,15 @@ def _stands_at(words: Sequence[tuple[str, int, int]], index: int, term: Term) ->
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:
     """Folded words with where they begin and end in the text."""
-    start = None
-    for index, character in enumerate([*text, " "]):
-        if character.isalnum() or (start is not None and unicodedata.combining(character)):
-            start = index if start is None else start
-            continue
-        if start is not None:
-            if word := _fold(text[start:index]):
-                yield word, start, index
-            start = None
-        if character in (MASK, TURN):
-            yield character, index, index + 1
+    for found in _WORD.finditer(text):
+        if word := _fold(found.group()):
+            yield word, found.start(), found.end()
 
 
 def _fold(word: str) -> str:
+    if word.isascii():
+        return word.lower()[:_LONGEST]
+    if word in (MASK, TURN):
+        return word
     apart = unicodedata.normalize("NFKD", word.casefold())
-    return "".join(character for character in apart if character.isalnum()).casefold()
+    return "".join(character for character in apart if character.isalnum()).casefold()[:_LONGEST]

@@ -189,12 +189,12 @@ def _forget_some(connection: sa.Connection) -> int:
 
 def _distinct(connection: sa.Connection, column: sa.Column[Any], limit: int) -> tuple[str, ...]:
     """Different values of a column, each found by one look into its index."""
-    found: list[str] = []
-    value = connection.scalar(sa.select(sa.func.min(column)))
-    while value is not None and len(found) < limit:
-        found.append(value)
-        value = connection.scalar(sa.select(sa.func.min(column)).where(column > value))
-    return tuple(sorted(found))
+    least = sa.select(sa.func.min(column).label("value"))
+    found = least.cte("found", recursive=True)
+    following = least.where(column > found.c.value).scalar_subquery()
+    found = found.union_all(sa.select(following).where(found.c.value.is_not(None)))
+    query = sa.select(found.c.value).where(found.c.value.is_not(None)).limit(limit)
+    return tuple(sorted(connection.scalars(query)))
 
 
 def _found(row: sa.Row[Any], asked: Wanted) -> FoundCall:

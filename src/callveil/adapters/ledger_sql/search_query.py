@@ -137,13 +137,13 @@ class _Asked:
         lead: With the index.
         aside: Without.
         splits: The condition for each value by itself, where the index then is in the order of time.
-        source: What its rows are counted in; None for the calls.
+        index: Of the text: numbers of its rows; None for the others.
     """
 
     lead: _Condition
     aside: _Condition
     splits: tuple[_Condition, ...] = ()
-    source: sa.FromClause | None = None
+    index: sa.ColumnElement[int] | None = None
 
 
 class _Plan:
@@ -158,6 +158,10 @@ class _Plan:
         self.splits: tuple[_Condition, ...] = ()
         if self._is_sqlite:
             self._choose(connection)
+        elif asked.terms:
+            # PostgreSQL believes that some calls hold a word it has not seen, and would go through all.
+            self._lead = next(each for each in self._conditions if each.index is not None)
+            self._is_few = self._count(connection, self._lead) <= _FEW
 
     def _choose(self, connection: sa.Connection) -> None:
         by_time = self._query.sort is CallSort.START
@@ -172,11 +176,11 @@ class _Plan:
             self.splits = () if self._lead is None else self._lead.splits
 
     def _count(self, connection: sa.Connection, each: _Asked) -> int:
-        query = sa.select(sa.literal(1)).select_from(calls if each.source is None else each.source)
-        if each.source is None:
-            query = query.where(each.lead, *_times(self._query, calls.c.started_at))
+        if each.index is None:
+            times = _times(self._query, calls.c.started_at)
+            query = sa.select(calls.c.call_id).select_from(calls).where(each.lead, *times)
         else:
-            query = query.where(_MATCH(_fts(self._asked.terms)), *self._numbers())
+            query = sa.select(each.index).where(self._spoken(), *self._numbers(each.index))
         found = query.limit(_FEW + 1).subquery()
         return connection.scalar(sa.select(sa.func.count()).select_from(found)) or 0
 
@@ -191,7 +195,8 @@ class _Plan:
         if in_text_order:
             key = call_words.c.rowid
         elif self._is_few:
-            key = self._aside(asked.key)
+            # Read in the order of the list, all of it would be looked through for the few.
+            key = self._aside(asked.key) if self._is_sqlite else asked.key + sa.literal_column("0")
         conditions = [lead if lead is not None else self._leading()] if self._lead is not None else []
         conditions += [self._rest(each, in_text_order) for each in self._conditions if each is not self._lead]
         by_index = self._query.sort is CallSort.START and not in_text_order
@@ -209,7 +214,7 @@ class _Plan:
             conditions.append(calls.c.restricted.is_(None))
         if in_text_order:
             source = call_words.join(source, call_texts.c.number == call_words.c.rowid)
-            conditions += self._numbers()
+            conditions += self._numbers(call_words.c.rowid)
         if start is not None and falls is not None:
             conditions.append(asked.beyond(start, key, falls=falls))
         query = sa.select(*columns).select_from(source).where(*conditions)
@@ -225,16 +230,18 @@ class _Plan:
     def _rest(self, each: _Asked, in_text_order: bool) -> _Condition:
         if not self._is_sqlite:
             return each.lead
-        if in_text_order and each.source is call_words:
-            return _MATCH(_fts(self._asked.terms))
+        if in_text_order and each.index is not None:
+            return self._spoken()
         return each.aside
 
-    def _numbers(self) -> Iterator[_Condition]:
+    def _numbers(self, number: sa.ColumnElement[Any]) -> list[_Condition]:
         """The times of the query in the order of the text index; see `search_rows.put`."""
-        if self._query.since is not None:
-            yield call_words.c.rowid >= number_of(self._query.since)
-        if self._query.until is not None:
-            yield call_words.c.rowid < number_of(self._query.until) + 1_000_000
+        query, found = self._query, []
+        if query.since is not None:
+            found.append(number >= number_of(query.since))
+        if query.until is not None:
+            found.append(number < number_of(query.until) + 1_000_000)
+        return found
 
     def _aside(self, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
         """The same value, for which SQLite has no index."""
@@ -281,19 +288,21 @@ class _Plan:
         written = [self._aside(calls.c.masked_s).contains(f'"{kind}":', autoescape=True) for kind in kinds]
         return _Asked(lead=calls.c.call_id.in_(has), aside=sa.or_(*written))
 
+    def _spoken(self) -> _Condition:
+        """The text holds the words, in the row of its index."""
+        if self._is_sqlite:
+            return _MATCH(_fts(self._asked.terms))
+        words = sa.cast(sa.literal(_tsquery(self._asked.terms), sa.Text), TSQUERY)
+        return call_texts.c.words.op("@@", is_comparison=True)(words)
+
     def _said(self) -> _Asked:
         if not self._is_sqlite:
-            words = sa.cast(sa.literal(_tsquery(self._asked.terms), sa.Text), TSQUERY)
-            found = call_texts.c.words.op("@@", is_comparison=True)(words)
-            return _Asked(lead=found, aside=found)
-        matches = _MATCH(_fts(self._asked.terms))
-        rows = sa.select(call_words.c.rowid).where(matches)
-        here = rows.where(call_words.c.rowid == call_texts.c.number).correlate(call_texts)
-        return _Asked(
-            lead=call_texts.c.number.in_(rows.where(*self._numbers())),
-            aside=here.exists(),
-            source=call_words,
-        )
+            return _Asked(lead=self._spoken(), aside=self._spoken(), index=call_texts.c.number)
+        number = call_words.c.rowid
+        rows = sa.select(number).where(self._spoken())
+        here = rows.where(number == call_texts.c.number).correlate(call_texts)
+        lead = call_texts.c.number.in_(rows.where(*self._numbers(number)))
+        return _Asked(lead=lead, aside=here.exists(), index=number)
 
 
 def _times(query: CallQuery, column: sa.ColumnElement[Any]) -> list[_Condition]:
