@@ -8,7 +8,9 @@ import pytest
 from tests.contract.test_call_search import NOW, publish
 from tests.contract.test_ledger_plans import fill, plans
 
+from callveil.adapters.ledger_sql import call_search, search_query
 from callveil.adapters.ledger_sql.search_rows import number_of
+from callveil.errors import RefusedError
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.pii import Entity
 from callveil.vocabulary.search import CallFlag, CallQuery, CallSort, Cursor
@@ -108,3 +110,18 @@ def test_a_list_takes_as_many_queries_whatever_is_in_it(filled):
     few = len(plans(ledger, lambda: ledger.search.page(CallQuery(), within=TWO, limit=2)))
     many = len(plans(ledger, lambda: ledger.search.page(CallQuery(), within=TWO, limit=100)))
     assert few == many <= 3
+
+
+def test_a_search_that_takes_too_long_is_given_up(filled, monkeypatch):
+    place, ledger = filled
+    if place.file is None:
+        pytest.skip("PostgreSQL keeps the time itself")
+    monkeypatch.setattr(search_query, "_FEW", -1)
+    rare = CallQuery(kinds=frozenset({Entity.MEDICAL}))
+    assert ledger.search.page(rare, within=None).calls == ()
+    monkeypatch.setattr(call_search, "_MOST_S", 0.0)
+    for ask in (ledger.search.page, ledger.search.count):
+        with pytest.raises(RefusedError, match="narrow"):
+            ask(rare, within=None)
+    monkeypatch.undo()
+    assert ledger.search.count(rare, within=None).n_calls == 0
