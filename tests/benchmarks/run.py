@@ -1,6 +1,6 @@
 """Measure Callveil, write benchmarks/*.json and the tables of BENCHMARKS.md.
 
-Without a part: all but `real`, which scores a folder of your own labelled calls
+Without a part: all but `search`, and `real`, which scores a folder of your own labelled calls
 (truth format: FORMATS.md, "Truth of a labelled call"); its result file holds sums only.
 """
 
@@ -27,6 +27,8 @@ from machine import PAGE, RESULTS, header
 from quality import MONO_CALLS, figures, score_callveil, score_naive
 from report_tables import NAMES, update_page
 from retention import SIZES, measure_retention
+from search import SIZES as SEARCH_SIZES
+from search import measure_search
 from speed import CALLS, measure_speed
 
 from callveil.config import load_config
@@ -38,7 +40,7 @@ LONG_CALL = "dev_long1"
 LIVE_AT_ONCE = 3
 PARTS = (
     *("all", "speed", "growth", "quality", "conditions", "ablation", "live", "load", "retention"),
-    *("real", "tables"),
+    *("search", "real", "tables"),
 )
 
 _started = perf_counter()
@@ -65,6 +67,8 @@ def main() -> None:
         _load(arguments, heads["load"])
     if arguments.part in ("all", "retention"):
         _retention(arguments, heads["retention"])
+    if arguments.part == "search":
+        _search(arguments, heads["search"])
     if arguments.part == "real":
         _real(arguments, heads["real"])
     if not arguments.out:
@@ -83,6 +87,7 @@ def _parse() -> argparse.Namespace:
         default=",".join(LISTENERS),
         help="who hears the redacted recordings: 'whisper', 'sphinx', ENGINE/MODEL, with commas; or 'none'",
     )
+    parser.add_argument("--ledger", help="search: URL of an empty PostgreSQL database; SQLite without")
     parser.add_argument("--limit", type=int, help="at most this many calls, to try things out")
     parser.add_argument("--out", type=Path, help="write results here and leave BENCHMARKS.md alone")
     arguments = parser.parse_args()
@@ -180,6 +185,11 @@ def _load(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
 def _retention(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
     sizes = (arguments.limit,) if arguments.limit else SIZES
     _write(arguments, {**head, "results": measure_retention(sizes, _tell)})
+
+
+def _search(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
+    sizes = (arguments.limit,) if arguments.limit else SEARCH_SIZES
+    _write(arguments, {**head, "results": measure_search(sizes, _tell, url=arguments.ledger)})
 
 
 def _listeners(arguments: argparse.Namespace) -> tuple[Transcriber, ...]:

@@ -30,6 +30,7 @@ from callveil.cli import (
     report,
     request,
     retention,
+    search,
     service,
     show,
     store,
@@ -95,6 +96,7 @@ consent.app.command("withdraw")(consent_withdraw.withdraw)
 app.add_typer(request.app, name="request")
 app.add_typer(recipient.app, name="recipient")
 app.add_typer(hold.app, name="hold")
+app.add_typer(search.app, name="search")
 app.add_typer(breach.app, name="breach")
 app.add_typer(processing.app, name="processing")
 app.command("show")(show.show)

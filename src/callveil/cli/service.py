@@ -153,5 +153,6 @@ def reconcile(
     console.print(
         f"{found.removals} deletions finished, {found.requests} requests carried on,"
         f" {found.holds} legal holds mended, {found.receipts} receipts of recipients came, {found.late} are"
-        f" late, {found.failed} things failed and are tried again"
+        f" late, {found.indexed} transcripts entered the search, {found.failed} things failed and are tried"
+        " again"
     )

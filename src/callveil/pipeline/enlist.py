@@ -79,7 +79,7 @@ def enlisted(
             raise
     if outcome.state is State.PUBLISHED and outcome.prefix is not None:
         mark_published(call.call_id, outcome.prefix, enlisting.books, kit.store)
-    return outcome
+    return replace(outcome, turns=None)  # a batch keeps the outcomes of all its calls
 
 
 def _check_not_erased(call: Call, enlisting: Enlisting) -> None:

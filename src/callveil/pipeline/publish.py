@@ -109,6 +109,7 @@ def publish(redacted: Redacted, kit: Kit, watch: Stopwatch, *, replace: bool) ->
         masked=redacted.redaction.spans,
         verification=redacted.redaction.verification,
         timings_s=watch.seconds,
+        turns=redacted.redaction.turns,
     )
 
 

@@ -11,6 +11,7 @@ from callveil.errors import CallveilError, NotFoundError
 from callveil.kit import Office, Service, office_of
 from callveil.pipeline import erasure
 from callveil.pipeline.comeback import ErasedWalk
+from callveil.pipeline.reindex import reindex
 from callveil.pipeline.work import shred_if_done
 from callveil.vocabulary.ledger import LedgerCall
 
@@ -25,6 +26,8 @@ EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 """SHA-256 of nothing (FIPS 180-4)."""
 
 _PAGE = 500
+_INDEXED = 50
+"""Transcripts that one look takes into the index; `callveil search reindex` takes all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class Reconciled:
         holds: Calls whose legal hold in the store is as it should be again.
         receipts: Recipients' receipts that came.
         late: Notices whose receipt is overdue.
+        indexed: Published calls whose transcript is searched now.
         failed: Deletions, requests and holds that could not be finished now; they are taken up again.
     """
 
@@ -53,6 +57,7 @@ class Reconciled:
     holds: int = 0
     receipts: int = 0
     late: int = 0
+    indexed: int = 0
     failed: int = 0
 
     @property
@@ -92,6 +97,7 @@ def reconcile_processed(office: Office, walk: ErasedWalk | None = None) -> Recon
         LedgerError: The ledger failed.
     """
     resumed = erasure.resume(office, actor=ACTOR)
+    indexed = reindex(office, limit=_INDEXED)
     came_back = ErasedWalk().whole(office) if walk is None else walk.step(office)
     return Reconciled(
         reemitted=0,
@@ -103,7 +109,8 @@ def reconcile_processed(office: Office, walk: ErasedWalk | None = None) -> Recon
         holds=resumed.holds,
         receipts=resumed.receipts,
         late=resumed.late,
-        failed=resumed.failed,
+        indexed=indexed.indexed,
+        failed=resumed.failed + indexed.failed,
     )
 
 

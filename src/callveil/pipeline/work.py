@@ -223,6 +223,7 @@ def settlement_of(outcome: Outcome) -> Settlement:
         keep_until_s=decision.keep_until_s if decision else None,
         duration_s=outcome.duration_s or None,
         masked_s=masked_s,
+        turns=outcome.turns,
     )
 
 

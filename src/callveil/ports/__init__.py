@@ -22,12 +22,14 @@ from callveil.ports.engines import (
 )
 from callveil.ports.landing import Drop, KeyWrapper, Landed, Landing, LandingWriter
 from callveil.ports.ledger import Ledger
+from callveil.ports.search import CallSearch, SavedFilters
 from callveil.ports.stores import ObjectStore, OriginalStore, StoredObject
 
 __all__ = [
     "Accounts",
     "AudioSource",
     "Books",
+    "CallSearch",
     "Clock",
     "DiarizationSession",
     "Diarizer",
@@ -48,6 +50,7 @@ __all__ = [
     "PendingSignIn",
     "Removals",
     "Requests",
+    "SavedFilters",
     "Signer",
     "StoredObject",
     "SubjectHasher",

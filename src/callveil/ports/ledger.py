@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from callveil.ports.search import CallSearch, SavedFilters
 from callveil.vocabulary.consent import ConsentRecord
 from callveil.vocabulary.ledger import (
     AuditEntry,
@@ -247,6 +248,9 @@ class Ledger(Protocol):
     def audit(self, *, after: int = 0, limit: int = 1000) -> tuple[AuditEntry, ...]:
         """Entries of the audit chain after a number, in order."""
 
+    def history(self, call_id: str, *, after: int = 0, limit: int = 1000) -> tuple[AuditEntry, ...]:
+        """Entries of the audit chain that name a call, after a number, in order."""
+
     def check_audit(self) -> int | None:
         """Compute the whole chain again, in little memory, whatever its length.
 
@@ -256,3 +260,11 @@ class Ledger(Protocol):
 
     def counts(self, *, now: datetime) -> LedgerCounts:
         """The ledger in numbers."""
+
+    @property
+    def search(self) -> CallSearch:
+        """Lists of its calls, over the same database."""
+
+    @property
+    def filters(self) -> SavedFilters:
+        """Queries that users keep, over the same database."""

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from callveil.vocabulary.call import Call
 from callveil.vocabulary.rights import Identity
+from callveil.vocabulary.transcript import MaskedTurn
 
 
 class CallState(StrEnum):
@@ -192,6 +193,8 @@ class Settlement:
         keep_until_s: Second that is kept to.
         duration_s: Length of the published recording in seconds.
         masked_s: Masked seconds by kind.
+        turns: What was said in the recording that is published now, for the search; None when it is not
+            known, and then the published transcript is read later.
     """
 
     state: CallState
@@ -203,6 +206,7 @@ class Settlement:
     keep_until_s: float | None = None
     duration_s: float | None = None
     masked_s: Mapping[str, float] = field(default_factory=dict)
+    turns: tuple[MaskedTurn, ...] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

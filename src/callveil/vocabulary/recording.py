@@ -11,6 +11,7 @@ from pathlib import Path
 from callveil.vocabulary.consent import ConsentDecision
 from callveil.vocabulary.pii import MaskSpan
 from callveil.vocabulary.proof import Verification
+from callveil.vocabulary.transcript import MaskedTurn
 
 
 class Part(StrEnum):
@@ -96,6 +97,7 @@ class Outcome:
         verification: What another recogniser heard of the masked audio; None when it never got that far.
         timings_s: Seconds of wall time per step.
         error: Code and sentence of what failed; None when nothing did.
+        turns: What was said in the published recording; None when it was not published now.
     """
 
     call_id: str
@@ -107,3 +109,4 @@ class Outcome:
     verification: Verification | None = None
     timings_s: Mapping[str, float] = field(default_factory=dict)
     error: tuple[str, str] | None = None
+    turns: tuple[MaskedTurn, ...] | None = field(default=None, repr=False)

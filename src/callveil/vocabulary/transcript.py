@@ -110,7 +110,7 @@ class MaskedWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskedTurn:
-    """A turn that may be published. Only `stages.mask_text` makes these."""
+    """A turn that may be published. Only `stages.mask_text` makes these; published ones are read back."""
 
     speaker: str
     channel: int

@@ -19,6 +19,8 @@ from callveil.testing import call
 from callveil.vocabulary.call import Direction
 from callveil.vocabulary.consent import ConsentRecord, Flag, Purpose
 from callveil.vocabulary.ledger import CallState
+from callveil.vocabulary.pii import Entity
+from callveil.vocabulary.search import CallQuery, CallSort
 
 AT = "2026-11-24T12:00:00.000000Z"
 START = datetime(2026, 11, 23, 23, 59, 30, tzinfo=UTC)
@@ -126,3 +128,22 @@ def test_an_empty_ledger_comes_along(url):
     assert list(ledger.books.removals.groups()) == []
     ledger.close()
     open_ledger(url).close()
+
+
+def test_calls_can_be_listed_and_their_text_is_owed(url):
+    rows = list(calls_of_an_earlier_version(4))
+    enter(url, *rows)
+    masked = sa.text("UPDATE calls SET masked_s = :masked WHERE call_id = 'c-0000'")
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+        connection.execute(masked, {"masked": '{"IBAN":1.5,"PERSON":2}'})
+    ledger = open_ledger(url)
+    found = ledger.search.page(CallQuery(descending=False), within=None).calls
+    expected = sorted((made.started_at, made.call_id, made.queue) for made, _, _ in rows)
+    assert [(each.started_at, each.call_id, each.queue) for each in found] == expected
+    assert [owed.call_id for owed in ledger.search.unindexed()] == ["c-0000", "c-0002"]
+    (first,) = ledger.search.page(CallQuery(kinds=frozenset({Entity.IBAN})), within=None).calls
+    assert (first.call_id, first.duration_s) == ("c-0000", 61.0)
+    by_masked = ledger.search.page(CallQuery(sort=CallSort.MASKED), within=None, limit=1)
+    assert by_masked.calls[0].call_id == "c-0000"
+    assert by_masked.after.key == 3.5
+    ledger.close()

@@ -124,6 +124,7 @@ def test_reconcile_tells_what_it_did(run, service):
         "holds": 0,
         "receipts": 0,
         "late": 0,
+        "indexed": 0,
         "failed": 0,
     }
     assert "0 calls owed again" in run("reconcile")

@@ -143,9 +143,13 @@ def append(
     connection.execute(sa.update(audit_head).values(number=number, digest=digest))
 
 
-def read(connection: sa.Connection, *, after: int, limit: int) -> tuple[AuditEntry, ...]:
-    """Entries after a number, in order."""
+def read(
+    connection: sa.Connection, *, after: int, limit: int, call_id: str | None = None
+) -> tuple[AuditEntry, ...]:
+    """Entries after a number, in order; those of one call, or all."""
     query = sa.select(audit).where(audit.c.number > after).order_by(audit.c.number).limit(limit)
+    if call_id is not None:
+        query = query.where(audit.c.call_id == call_id)
     return tuple(_entry(row) for row in connection.execute(query))
 
 

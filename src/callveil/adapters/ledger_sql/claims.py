@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from callveil.adapters.ledger_sql import audit_chain
+from callveil.adapters.ledger_sql import audit_chain, search_rows
 from callveil.adapters.ledger_sql.audit_chain import SETTLED, Action
 from callveil.adapters.ledger_sql.call_rows import call_from_json, dump
 from callveil.adapters.ledger_sql.call_state import change, enter, find, owe_again, read
@@ -121,7 +121,9 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
             "duration_s": result.duration_s,
             "masked_s": dump(dict(result.masked_s)),
             **end_of(call_from_json(row.call), result.duration_s),
+            **search_rows.length_columns(result.duration_s, result.masked_s),
         }
+        search_rows.set_kinds(connection, call_id, row.started_at, tuple(result.masked_s))
         if result.state is CallState.PUBLISHED and result.prefix is not None:
             # What was deleted of an earlier recording is there again; reconcile puts a hold on the new one.
             values |= {"gone": "", "store_hold": False} if row.prefix is None else {}
@@ -136,6 +138,8 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
         hold_until=result.hold_until if to is CallState.HELD else None,
         **values,
     )
+    if result.state not in _RETRIED or is_overtaken:
+        search_rows.settled(connection, call_id, result.turns)
     connection.execute(
         sa.update(attempts)
         .where(attempts.c.call_id == call_id, attempts.c.fence == held.fence)

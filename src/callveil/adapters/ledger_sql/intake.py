@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,7 +11,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from callveil.adapters.ledger_sql import audit_chain, consent_rows, outbox, subject_index, subject_lock
+from callveil.adapters.ledger_sql import (
+    audit_chain,
+    consent_rows,
+    outbox,
+    search_rows,
+    subject_index,
+    subject_lock,
+)
 from callveil.adapters.ledger_sql.audit_chain import Action
 from callveil.adapters.ledger_sql.call_rows import (
     call_from_json,
@@ -159,6 +167,9 @@ def record(
             "store_hold": False if result.duration_s is not None else row.store_hold,
         }
         values |= end_of(call_from_json(row.call), values["duration_s"])
+        masked_s = json.loads(values["masked_s"])
+        values |= search_rows.length_columns(values["duration_s"], masked_s)
+        search_rows.set_kinds(connection, call_id, row.started_at, tuple(masked_s))
     change(
         connection,
         call_id,
@@ -170,6 +181,7 @@ def record(
         updated_at=now,
         **values,
     )
+    search_rows.settled(connection, call_id, result.turns)
     detail = {"state": result.state.value, "error_code": result.error_code, "prefix": result.prefix}
     audit_chain.append(
         connection, actor=actor, action=Action.RECORDED, call_id=call_id, detail=detail, now=now

@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from callveil.adapters.ledger_sql import audit_chain, claims, consent_rows, intake, outbox, reconcile
 from callveil.adapters.ledger_sql.books import SqlBooks
 from callveil.adapters.ledger_sql.call_rows import ledger_call
+from callveil.adapters.ledger_sql.call_search import SqlCallSearch
 from callveil.adapters.ledger_sql.call_state import find, read
 from callveil.adapters.ledger_sql.database import Database, create_engine, read_url
 from callveil.adapters.ledger_sql.migrations import upgrade
+from callveil.adapters.ledger_sql.saved_filters import SqlSavedFilters
 from callveil.adapters.ledger_sql.tables import calls
 from callveil.vocabulary.consent import ConsentRecord
 from callveil.vocabulary.ledger import (
@@ -52,6 +54,16 @@ class SqlLedger:
     def books(self) -> SqlBooks:
         """The books beside it, over the same database."""
         return SqlBooks(self._database)
+
+    @property
+    def search(self) -> SqlCallSearch:
+        """Lists of its calls."""
+        return SqlCallSearch(self._database)
+
+    @property
+    def filters(self) -> SqlSavedFilters:
+        """Queries that users keep."""
+        return SqlSavedFilters(self._database)
 
     def close(self) -> None:
         """Close its connections. It can still be used, and then opens new ones."""
@@ -223,6 +235,11 @@ class SqlLedger:
         """See `Ledger.audit`."""
         _check_limit(limit)
         return self._database.read(lambda c: audit_chain.read(c, after=after, limit=limit))
+
+    def history(self, call_id: str, *, after: int = 0, limit: int = 1000) -> tuple[AuditEntry, ...]:
+        """See `Ledger.history`."""
+        _check_limit(limit)
+        return self._database.read(lambda c: audit_chain.read(c, after=after, limit=limit, call_id=call_id))
 
     def check_audit(self) -> int | None:
         """See `Ledger.check_audit`."""

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from callveil.adapters.ledger_sql import audit_chain, swept_calls
+from callveil.adapters.ledger_sql import audit_chain, search_index, search_rows, swept_calls
 from callveil.adapters.ledger_sql.audit_chain import Action
 from callveil.adapters.ledger_sql.call_rows import call_from_json, call_to_json, dump
 from callveil.adapters.ledger_sql.call_state import change, enter, find
@@ -27,6 +27,7 @@ from callveil.adapters.ledger_sql.rights_tables import (
     request_identities,
     request_items,
 )
+from callveil.adapters.ledger_sql.search_tables import call_kinds, call_texts
 from callveil.adapters.ledger_sql.tables import attempts, calls, consent, outbox
 from callveil.errors import LedgerError, NotFoundError, RefusedError
 from callveil.ports import SweptCall
@@ -40,7 +41,7 @@ _PAGE = 500
 _GROUPS = 5000
 _FORGOTTEN = (
     *(calls, identities, consent, outbox, attempts, call_events, hold_calls, hold_identities),
-    *(request_items, request_identities, removals),
+    *(request_items, request_identities, removals, call_texts, call_kinds),
 )
 """Tables that rows of a person go from, or are blanked in."""
 
@@ -136,7 +137,8 @@ class SqlRemovals:
     def scrub(self) -> None:
         """See `Removals.scrub`.
 
-        SQLite overwrites rows that go (secure_delete), but its log has them until it is emptied.
+        SQLite overwrites rows that go (secure_delete), but its log has them until it is emptied, and its
+        full-text index only notes that words are gone until its pieces are merged: see `search_index`.
         PostgreSQL gives the room of dead rows free, and overwrites it when it is needed; its own log has them
         until it is recycled. Only hashes and metadata ever stood there.
 
@@ -147,7 +149,9 @@ class SqlRemovals:
         try:
             if self._database.is_postgresql:
                 self._vacuum()
-            elif not self._empty_log():
+            else:
+                search_index.merge(self._database)
+            if not self._database.is_postgresql and not self._empty_log():
                 problem = "another process reads its log"
         except (SQLAlchemyError, sqlite3.Error) as error:
             problem = type(error).__name__
@@ -229,6 +233,8 @@ def _decide(
             fence=row.fence + 1,
             arrived_at=row.arrived_at or now,
         )
+    if KeptPart.TRANSCRIPT in parts:
+        search_rows.withdraw(connection, call_id)
     detail: audit_chain.Detail = {
         "removal": removal_id,
         "why": new["why"],
@@ -275,7 +281,7 @@ def _finish(
 def _forget(connection: sa.Connection, row: sa.Row[Any], now: datetime) -> int:
     """Leave of a call its tombstone only; returns how many rows went."""
     call_id, n_rows = row.call_id, 0
-    for table in (identities, consent, attempts, call_events, hold_calls):
+    for table in (identities, consent, attempts, call_events, hold_calls, call_kinds, call_texts):
         n_rows += connection.execute(sa.delete(table).where(table.c.call_id == call_id)).rowcount
     told = outbox.c.topic == Topic.ERASED.value
     n_rows += connection.execute(sa.delete(outbox).where(outbox.c.call_id == call_id, ~told)).rowcount
@@ -302,6 +308,11 @@ def _forget(connection: sa.Connection, row: sa.Row[Any], now: datetime) -> int:
         n_holds=0,
         store_hold=False,
         singled_out=False,
+        queue=None,
+        agent=None,
+        length_s=0.0,
+        masked_total_s=0.0,
+        text_owed=False,
         updated_at=now,
     )
     return n_rows

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from callveil.adapters.ledger_sql import audit_chain
+from callveil.adapters.ledger_sql import audit_chain, search_rows
 from callveil.adapters.ledger_sql.audit_chain import Action
 from callveil.adapters.ledger_sql.call_rows import dump
 from callveil.adapters.ledger_sql.call_state import change, find
@@ -252,6 +252,10 @@ def _restrict(
         return  # of an erased call there is nothing left that could be used
     change(connection, call_id, restricted=reason)
     refresh(connection, call_id)
+    if reason is None:
+        search_rows.owe_if_allowed(connection, call_id)
+    else:
+        search_rows.withdraw(connection, call_id)
     action = Action.UNRESTRICTED if reason is None else Action.RESTRICTED
     _note(connection, action, call_id, {}, actor=actor, now=now)
 

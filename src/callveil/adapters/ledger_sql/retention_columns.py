@@ -41,7 +41,13 @@ def columns_of(connection: sa.Connection, call: Call, duration_s: float | None) 
         call: Its metadata, with the consent that now stands.
         duration_s: Length of what is published, in seconds; None when nothing is.
     """
-    return {"traits": _number(connection, traits_to_json(call_traits(call, ""))), **end_of(call, duration_s)}
+    return {
+        "traits": _number(connection, traits_to_json(call_traits(call, ""))),
+        **end_of(call, duration_s),
+        "started_at": call.started_at,
+        "queue": call.queue,
+        "agent": call.agent,
+    }
 
 
 def end_of(call: Call, duration_s: float | None) -> dict[str, Any]:

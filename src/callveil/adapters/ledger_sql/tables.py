@@ -67,6 +67,11 @@ IS_PROCESSING = sa.text("state = 'processing'")
 HOLDS_DIFFER = sa.text("(n_holds > 0) <> store_hold AND prefix IS NOT NULL")
 SINGLED_OUT = sa.text("singled_out")
 NOT_SINGLED_OUT = sa.text("NOT singled_out")
+ON_HOLD = sa.text("n_holds > 0")
+IS_RESTRICTED = sa.text("restricted IS NOT NULL")
+HAS_GONE = sa.text("gone <> ''")
+OF_A_CALL = sa.text("call_id IS NOT NULL")
+TEXT_OWED = sa.text("text_owed")
 HAS_SENT = sa.text("state IN ('received', 'kept') AND sent_at IS NOT NULL AND arrived_at IS NOT NULL")
 
 OUTSIDE = "process"
@@ -137,6 +142,14 @@ calls = sa.Table(
     sa.Column("store_hold", sa.Boolean, nullable=False, server_default=sa.false()),
     # A hold, an open request, a restriction or an event tells it from others with its traits.
     sa.Column("singled_out", sa.Boolean, nullable=False, server_default=sa.false()),
+    # What lists are in the order of, and are filtered by.
+    sa.Column("started_at", UtcTime, nullable=False, server_default="1970-01-01T00:00:00.000000Z"),
+    sa.Column("queue", sa.Text),
+    sa.Column("agent", sa.Text),
+    sa.Column("length_s", sa.Float(53), nullable=False, server_default="0"),
+    sa.Column("masked_total_s", sa.Float(53), nullable=False, server_default="0"),
+    # Its transcript is published and may be searched, and is not in the index.
+    sa.Column("text_owed", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("idempotency_sha256", name="calls_idempotency"),
     sa.Index("calls_by_state", "state", "call_id"),
     _partial("calls_by_landing", "landing", where=IN_LANDING),
@@ -154,6 +167,16 @@ calls = sa.Table(
     ),
     _partial("calls_singled_out", "call_id", where=SINGLED_OUT),
     _partial("calls_holds_differ", "call_id", where=HOLDS_DIFFER),
+    sa.Index("calls_by_start", "started_at", "call_id"),
+    sa.Index("calls_by_queue", "queue", "started_at", "call_id"),
+    sa.Index("calls_by_agent", "agent", "started_at", "call_id"),
+    sa.Index("calls_by_state_and_start", "state", "started_at", "call_id"),
+    sa.Index("calls_by_length", "length_s", "call_id"),
+    sa.Index("calls_by_masked", "masked_total_s", "call_id"),
+    _partial("calls_on_hold", "started_at", "call_id", where=ON_HOLD),
+    _partial("calls_restricted", "started_at", "call_id", where=IS_RESTRICTED),
+    _partial("calls_with_gone", "started_at", "call_id", where=HAS_GONE),
+    _partial("calls_text_owed", "call_id", where=TEXT_OWED),
 )
 
 consent = sa.Table(
@@ -213,6 +236,7 @@ audit = sa.Table(
     sa.Column("call_id", CallId),
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
+    _partial("audit_by_call", "call_id", "number", where=OF_A_CALL),
 )
 
 # One row: the end of the chain. Its lock makes the chain serial.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from callveil.stages.documents.forms import compact, seconds
 from callveil.vocabulary.recording import MaskedDocument
@@ -30,6 +32,38 @@ def transcript_json(*, call_id: str, language: str, turns: Sequence[MaskedTurn])
         "turns": [_turn(turn) for turn in turns],
     }
     return MaskedDocument(content=compact(document))
+
+
+def transcript_turns(content: bytes) -> tuple[MaskedTurn, ...]:
+    """The masked turns that `transcript_json` wrote, and nobody else: what is published is masked.
+
+    Raises:
+        ValueError: It is no such document.
+    """
+    try:
+        return tuple(_read_turn(turn) for turn in json.loads(content)["turns"])
+    except (KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    raise ValueError("a transcript is not in its format")
+
+
+def _read_turn(turn: Mapping[str, Any]) -> MaskedTurn:
+    words = tuple(
+        MaskedWord(
+            text=str(word["text"]),
+            start_s=float(word["start_s"]),
+            end_s=float(word["end_s"]),
+            entity=word.get("entity"),
+        )
+        for word in turn["words"]
+    )
+    return MaskedTurn(
+        speaker=str(turn["speaker"]),
+        channel=int(turn["channel"]),
+        start_s=float(turn["start_s"]),
+        end_s=float(turn["end_s"]),
+        words=words,
+    )
 
 
 def _turn(turn: MaskedTurn) -> dict[str, object]:

@@ -2,7 +2,11 @@
 
 from alembic import context
 
-from callveil.adapters.ledger_sql import account_tables, rights_tables  # noqa: F401  they add their tables
+from callveil.adapters.ledger_sql import (  # noqa: F401  they add their tables
+    account_tables,
+    rights_tables,
+    search_tables,
+)
 from callveil.adapters.ledger_sql.tables import metadata
 
 context.configure(
