@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from callveil.cli.output import console, print_json
+from callveil.cli.output import console, print_json, say
 from callveil.cli.service import Data, actor
 from callveil.cli.sought import Json, how_many, say
 from callveil.config import load_site

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Annotated
 
@@ -12,12 +13,17 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
-from callveil.kit import Service, open_passwords
+from callveil.kit import Office, Service, office_of, open_passwords
 from callveil.ports import Passwords
 from callveil.web.pages import problem_pages, sign_in
 from callveil.web.pages.access import Access, Gate, require
 from callveil.web.pages.headers import SecureAnswers
 from callveil.web.pages.render import STATIC, places_for, render
+
+Install = Callable[[FastAPI, Service, Office], None]
+
+_PAGES: tuple[Install, ...] = ()
+"""What adds pages, in any order."""
 
 
 def build_pages(service: Service, *, passwords: Passwords | None = None) -> ASGIApp:
@@ -39,6 +45,9 @@ def build_page_app(service: Service, *, passwords: Passwords) -> FastAPI:
     problem_pages.install(app, service, gate)
     sign_in.install(app, service, passwords)
     _add_start(app)
+    office = office_of(service)
+    for install in _PAGES:
+        install(app, service, office)
     app.mount(STATIC, _Files(directory=str(files("callveil.web.pages").joinpath("static"))))
     return app
 
