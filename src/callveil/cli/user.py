@@ -13,7 +13,7 @@ from rich.table import Table
 
 from callveil.cli.output import console, print_json, say
 from callveil.cli.service import Data, actor
-from callveil.cli.sought import Json, how_many, say
+from callveil.cli.sought import Json, how_many
 from callveil.config import load_site
 from callveil.errors import MetadataError, NotFoundError
 from callveil.kit import SystemClock, open_accounts, open_passwords
