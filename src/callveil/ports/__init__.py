@@ -20,8 +20,8 @@ from callveil.ports.engines import (
     ModelLookup,
     Transcriber,
 )
-from callveil.ports.landing import Drop, KeyWrapper, Landed, Landing, LandingWriter
 from callveil.ports.figures import Figures
+from callveil.ports.landing import Drop, KeyWrapper, Landed, Landing, LandingWriter
 from callveil.ports.ledger import Ledger
 from callveil.ports.policy_sets import PolicySets
 from callveil.ports.reviews import Proposals, Reviews

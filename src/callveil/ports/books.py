@@ -1,4 +1,4 @@
-"""The books beside the ledger, in its database: accounts, policies, subjects, holds, requests, removals, notices.
+"""The books beside the ledger, in its database: accounts, policies, subjects, holds, requests, removals, ...
 
 As for the ledger, every change is one transaction with its entry in the audit chain, times come in as
 arguments, aware UTC, and every method raises `LedgerError` when the database fails; nothing has changed then.

@@ -1,4 +1,4 @@
-"""Retention policies that are put in force on the pages, and indexes for what the pipeline did by the hour."""
+"""Retention policies put in force on the pages, and indexes for what the pipeline did by the hour."""
 
 from __future__ import annotations
 
