@@ -41,6 +41,7 @@ from callveil.kit.processing import (
 )
 from callveil.kit.service import Service, build_service, make_landing_key, make_subject_keys
 from callveil.kit.store_trials import try_location
+from callveil.kit.trust import trusted_by, trusted_keys
 
 __all__ = [
     "Enlisting",
@@ -85,5 +86,7 @@ __all__ = [
     "policy_notes",
     "signer_of",
     "text_of_file",
+    "trusted_by",
+    "trusted_keys",
     "try_location",
 ]
