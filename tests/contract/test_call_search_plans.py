@@ -105,7 +105,7 @@ def test_counts_and_names_read_little(filled):
             assert "SCAN calls" not in plan or "USING" in plan, (statement, plan)
             assert "SCAN audit" not in plan, (statement, plan)
     seen = plans(ledger, lambda: ledger.search.agents(within=TWO))
-    assert [plan.count("calls_by_queue_and_agent") for _, plan in seen] == [2, 2], seen
+    assert all(plan.count("COVERING INDEX calls_by_queue_and_agent") == 2 for _, plan in seen), seen
 
 
 def test_a_list_takes_as_many_queries_whatever_is_in_it(filled):

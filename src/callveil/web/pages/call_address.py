@@ -143,7 +143,7 @@ def _z(moment: datetime) -> str:
 
 
 def _moment(name: str, text: str | None, *, days: int = 0) -> datetime | None:
-    """A moment with its zone as it is; a day, or what has no zone, is UTC. The end of a day is the next one."""
+    """A moment as it is; a day, or what has no zone, in UTC. A day ends with the next one's begin."""
     if not text:
         return None
     try:

@@ -25,7 +25,7 @@ def call_list_document(page: CallPage, counted: Counted | None) -> dict[str, Any
 
 
 def _call(found: FoundCall) -> dict[str, Any]:
-    document = {
+    document: dict[str, Any] = {
         "call_id": found.call_id,
         "started_at": iso(found.started_at),
         "state": found.state.value,

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 
-from callveil.errors import CallveilError, MetadataError, PrivilegeError, RefusedError
+from callveil.errors import MetadataError, PrivilegeError, RefusedError
 from callveil.kit import Office, Service
 from callveil.vocabulary.accounts import Scope, WebRole
 from callveil.vocabulary.pii import Entity
@@ -153,7 +153,7 @@ def _list(request: Request, service: Service, access: Access) -> Response:
         asked = list_of(request.query_params)
         found = _find(service, access, asked)
     except (MetadataError, RefusedError) as error:
-        problem, status = _in_words(error), status_of_error(error)
+        problem, status = str(error).capitalize(), status_of_error(error)
     return render(
         request,
         "calls.html.j2",
@@ -168,12 +168,6 @@ def _list(request: Request, service: Service, access: Access) -> Response:
         **_choices(service, access, asked.query, is_part="hx-request" in request.headers),
         **_filters(service, access, asked.query),
     )
-
-
-def _in_words(error: CallveilError) -> str:
-    """Errors name a field first; people see which one it is."""
-    text = str(error).partition(": ")[2] or str(error)
-    return text[:1].upper() + text[1:]
 
 
 def _choices(service: Service, access: Access, query: CallQuery, *, is_part: bool) -> Mapping[str, Any]:
