@@ -148,6 +148,7 @@ def test_a_filter_is_kept_and_deleted(a_house, new_page, sign_in, check_axe):
     page.get_by_role("button", name="Save").click()
     chip = page.get_by_role("link", name="Failed ones")
     assert chip.get_attribute("aria-current") == "true"
+    assert page.locator("[data-choice=state] summary b").inner_text() == "Failed"
     shot(page, "saved")
     check_axe(page)
     page.goto("/calls")
