@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Scope
 
 from callveil.kit import Office, Service, office_of, open_identity_provider, open_passwords
 from callveil.ports import IdentityProvider, Passwords
-from callveil.web.pages import calls, me, problem_pages, sign_in, single_sign_on, users
+from callveil.web.pages import audit, calls, me, problem_pages, sign_in, single_sign_on, users
 from callveil.web.pages.access import Access, Gate, require
 from callveil.web.pages.headers import SecureAnswers
 from callveil.web.pages.password_desk import PasswordDesk
@@ -23,7 +23,7 @@ from callveil.web.pages.render import STATIC, places_for, render
 
 Install = Callable[[FastAPI, Service, Office], None]
 
-_PAGES: tuple[Install, ...] = (calls.install,)
+_PAGES: tuple[Install, ...] = (calls.install, audit.install)
 """What adds pages, in any order."""
 
 
