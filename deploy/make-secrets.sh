@@ -39,6 +39,7 @@ new signing_key openssl genpkey -algorithm ed25519 # signs the certificates
 new ingest_keys ingest_keys                      # signs what is pushed
 new office_keys office_keys                      # sign what the privacy officer and ops ask for
 new recipients echo '[]'                         # systems that got copies, with their secrets
+new oidc_secret true                             # client secret of the identity provider, where there is one
 new postgres_password openssl rand -hex 24
 new ledger_url ledger_url
 new s3_access_key openssl rand -hex 10

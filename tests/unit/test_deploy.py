@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import subprocess
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def test_each_secret_goes_where_it_is_needed_and_nowhere_else():
     assert has["signing_key"] == {"worker", "office"}
     assert has["ingest_keys"] == {"api"}
     assert has["subject_keys"] == {"api", "watch", "office"}
-    assert has["office_keys"] == has["recipients"] == {"office"}
+    assert has["office_keys"] == has["recipients"] == has["oidc_secret"] == {"office"}
     assert has["postgres_password"] == {"postgres"}
     assert has["s3_identities"] == {"s3"}
     assert has["landing_key"] <= set(OURS)
@@ -143,6 +144,24 @@ def test_commands_are_callveils(name):
     while hasattr(command, "commands"):
         command, arguments = command.commands[arguments[0]], arguments[1:]
     command.make_context("verb", arguments)
+
+
+def test_the_pages_are_not_where_the_public_is():
+    assert "--no-pages" in SERVICES["api"]["command"]
+    assert "--no-pages" not in SERVICES["office"]["command"]
+    assert SERVICES["office"]["ports"] == ["127.0.0.1:8081:8080"]
+    networks = ENVIRONMENT["FORWARDED_ALLOW_IPS"].split(",")
+    assert all(ip_network(each).is_private for each in networks)
+
+
+def test_the_settings_of_the_pages_that_the_profile_shows_are_good_ones(tmp_path):
+    text = (DEPLOY / "callveil.toml").read_text()
+    shown = re.sub(r"(?m)^# (\[web|[a-z_]+ = )", r"\1", text)
+    assert shown.count("[web") == 2
+    (tmp_path / "callveil.toml").write_text(shown)
+    web = load_config(str(tmp_path / "callveil.toml"), {}).profile.web
+    assert (web.public_url, web.oidc.client_id) == ("https://calls.example.com", "callveil")
+    assert len(web.two_person) == 2
 
 
 def test_the_profile_is_one():
@@ -291,7 +310,8 @@ def test_secrets_are_made_once(tmp_path):
 
     first = make()
     assert set(first) == set(COMPOSE["secrets"])
-    assert all(first.values())
+    # Without an identity provider there is no secret of one.
+    assert {name for name, content in first.items() if not content} == {"oidc_secret"}
     assert make() == first
     assert oct((tmp_path / "s").stat().st_mode & 0o777) == "0o700"
     environment = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -20,7 +21,7 @@ from callveil.adapters.local_files import make_folders
 from callveil.adapters.signing_keys import KeyFolder
 from callveil.adapters.supervisor import Part, Supervisor
 from callveil.cli.ingest_key import new_ingest_key, write_ingest_keys
-from callveil.cli.output import errors
+from callveil.cli.output import errors, say
 from callveil.cli.service import Data, ProfileOption, load
 from callveil.config import Site
 from callveil.errors import CallveilError, ConfigError
@@ -38,9 +39,9 @@ def dev(
 ) -> None:
     """Run everything on this machine: broker, ledger, landing, store, API and a worker.
 
-    Prints `ready http://127.0.0.1:PORT` once calls can be pushed. The key to sign pushes with is in
-    DATA/ingest-key.json, the results are under DATA/store, the logs under DATA/logs. SIGTERM or Ctrl-C
-    stops it; what was in hand goes on at the next start.
+    Prints `ready http://127.0.0.1:PORT` once calls can be pushed; the pages for people are there too. The key
+    to sign pushes with is in DATA/ingest-key.json, the results are under DATA/store, the logs under
+    DATA/logs. SIGTERM or Ctrl-C stops it; what was in hand goes on at the next start.
 
     Exit codes: 0 stopped; 1 a part does not start; 2 wrong configuration, nothing was started.
     """
@@ -76,11 +77,21 @@ def dev(
             service.ledger.reemit(grace_s=0.0, now=service.clock.now())  # the broker begins empty
             sys.stdout.write(f"ready {url}\n")
             sys.stdout.flush()
+            _tell_pages(service, url)
             _watch(supervisor, service, url, stopping)
         elif not stopping.is_set():
             raise ConfigError(f"the API does not start; see {site.data / 'logs' / 'api.log'}")
     finally:
         supervisor.stop(_STOP_S)
+
+
+def _tell_pages(service: Service, url: str) -> None:
+    """Where the pages are, and how somebody gets in."""
+    if service.books.accounts.users():
+        say(f"pages for people: {url}/", error=True)
+        return
+    how = f"callveil user add NAME --role admin --data {shlex.quote(str(service.site.data))}"
+    say(f"pages for people: {url}/ has no user yet; to enter the first: {how}", error=True)
 
 
 def _make_ingest_key(site: Site) -> None:

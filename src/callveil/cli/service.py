@@ -67,6 +67,9 @@ def serve(
     open_status: Annotated[
         bool, typer.Option("--open-status", help="Answer unsigned status reads; only on a loopback address.")
     ] = False,
+    no_pages: Annotated[
+        bool, typer.Option("--no-pages", help="Serve the API alone, such as to the internet.")
+    ] = False,
     log_level: LogLevel = "INFO",
 ) -> None:
     """Take calls in, and show the pages: the ingest API, the telephony servers, the web application.
@@ -89,7 +92,7 @@ def serve(
     service = build_service(config, site)
     check_subject_keys(service)
     log_as_json(log_level)
-    app = build_site(service, open_status=open_status)
+    app = build_site(service, open_status=open_status, with_pages=not no_pages)
     uvicorn.run(
         app,
         host=host,

@@ -11,14 +11,16 @@ from callveil.web.pages.app import build_pages
 _API = frozenset({"/v1", "/healthz", "/readyz", "/metrics"})
 
 
-def build_site(service: Service, *, open_status: bool = False) -> ASGIApp:
+def build_site(service: Service, *, open_status: bool = False, with_pages: bool = True) -> ASGIApp:
     """Make the web application.
 
     Args:
         service: Ledger, books, landing, store.
         open_status: As for `build_api`.
+        with_pages: False for the API alone.
     """
-    return _ByPath(build_api(service, open_status=open_status), build_pages(service))
+    api = build_api(service, open_status=open_status)
+    return _ByPath(api, build_pages(service)) if with_pages else api
 
 
 class _ByPath:

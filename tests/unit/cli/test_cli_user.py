@@ -170,3 +170,19 @@ def test_who_vouches_for_a_user_can_be_changed(run, accounts, profile):
     assert "--no-oidc" in run("identity", "ada", code=2)
     assert "--oidc-subject" in run("identity", "ada", "--oidc-subject", "a\nb", *profile, code=2)
     run("identity", "nobody", "--no-oidc", code=1)
+
+
+def test_dev_tells_where_the_pages_are_and_how_the_first_user_comes(run, accounts, tmp_path, capsys):
+    from types import SimpleNamespace
+
+    from callveil.cli.dev import _tell_pages
+
+    run("add", "ada", "--role", "admin", "--password-stdin", text=PASSWORD)
+    books = SimpleNamespace(accounts=accounts())
+    service = SimpleNamespace(books=books, site=SimpleNamespace(data=tmp_path / "my data"))
+    _tell_pages(service, "http://127.0.0.1:8080")
+    books.accounts = SimpleNamespace(users=lambda: ())
+    _tell_pages(service, "http://127.0.0.1:8080")
+    there, empty = capsys.readouterr().err.splitlines()
+    assert there == "pages for people: http://127.0.0.1:8080/"
+    assert empty.endswith(f"callveil user add NAME --role admin --data '{tmp_path}/my data'")

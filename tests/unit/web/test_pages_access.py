@@ -561,3 +561,29 @@ def test_the_site_is_the_api_and_the_pages(service):
     assert 'href="/login">Sign in' in client.get("/nothing").text
     assert "<h1>Nothing here</h1>" in client.get("/nothing").text
     assert client.get("/nothing", headers={"Accept": "*/*"}).json()["status"] == 404
+
+
+def test_the_api_can_be_served_without_the_pages(service):
+    client = TestClient(build_site(service, with_pages=False), headers=HTML, follow_redirects=False)
+    assert client.get("/healthz").json() == {"status": "alive"}
+    for path in ("/", "/login", "/calls", "/static/base.css"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/\r\nSet-Cookie: x=1", "/%0d%0aSet-Cookie:%20x=1", "/a\nLocation: https://evil.example", "/\x85"],
+)
+def test_no_header_is_smuggled_in_by_where_to_go_on(browser, add, target):
+    add()
+    client = browser()
+    form = client.get("/login", params={"next": target})
+    done = sign_in(client, next=target)
+    sent = browser().get("/open", params={"x": target})
+    for answer in (form, done, sent):
+        assert "x" not in client.cookies
+        assert all("\r" not in value and "\n" not in value for value in answer.headers.values())
+        assert "evil" not in answer.headers.get("location", "") or answer is sent
+    assert sent.headers["location"].startswith("/login?next=%2Fopen%3Fx%3D")
+    assert done.headers["location"] in ("/", "/%0d%0aSet-Cookie:%20x=1")
