@@ -21,6 +21,7 @@ from callveil.stages.documents.captions import captions_vtt
 from callveil.stages.documents.certificate import (
     CertificateFacts,
     EngineUsed,
+    ReviewFacts,
     certificate_json,
     decision_json,
     quarantine_json,
@@ -230,6 +231,7 @@ def quarantine(redacted: Redacted, kit: Kit, watch: Stopwatch) -> Outcome:
         verification=verification,
         decided_at=kit.clock.now(),
         input_sha256=redacted.input_sha256,
+        audio=redacted.redaction.audio.facts,
     )
     kit.store.put_decision(decision_key(call), record)
     return Outcome(
@@ -332,7 +334,14 @@ def _certificate_facts(
         timings_s=timings_s,
         created_at=kit.clock.now(),
         verification=redacted.redaction.verification,
+        reviews=_reviews(redacted.redaction),
     )
+
+
+def _reviews(redaction: Redaction) -> ReviewFacts | None:
+    if not (redaction.missed or redaction.vouched):
+        return None
+    return ReviewFacts(missed=redaction.missed, vouched=redaction.vouched)
 
 
 def _engines(kit: Kit, channels: int) -> list[EngineUsed]:

@@ -145,6 +145,8 @@ def _redact(
             kit,
             input_sha256=lambda: _content_sha256(found, service),
             arriving=found.arrived_at is None,
+            missed=service.books.reviews.missed(found.call_id),
+            vouched=service.books.reviews.vouched(found.call_id),
             before_publish=lease.check,
             on_progress=on_progress,
         )
