@@ -115,7 +115,7 @@ class LocalStore:
                         self._purge(prefix)
 
     def revise(self, prefix: str, parts: Sequence[PublishedPart]) -> None:
-        """See `ObjectStore.revise`. The new version waits in staging as "next", which is there whole or not."""
+        """See `ObjectStore.revise`. The new version waits whole in staging, as "next"."""
         rules.check_call_prefix(prefix)
         rules.check_parts(parts)
         with self._changing(prefix):

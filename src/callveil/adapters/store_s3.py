@@ -33,8 +33,8 @@ _PART_BYTES = 16 << 20
 
 
 _NEXT = ".next/"
-"""Where in a call's folder a new version waits whole before the earlier one goes: it is no object of the call,
-but goes with all that is under its folder."""
+"""Where in a call's folder a new version waits whole before the earlier one goes. It is no object of the
+call, but goes with all that is in its folder."""
 
 
 class S3Store:
