@@ -1,6 +1,6 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
-from callveil.kit.accounts import open_accounts, open_passwords
+from callveil.kit.accounts import open_accounts, open_identity_provider, open_passwords
 from callveil.kit.drops import open_drop
 from callveil.kit.office import Enlisting, Office, build_enlisting, build_office, office_of
 from callveil.kit.places import (
@@ -29,6 +29,7 @@ from callveil.kit.processing import (
 )
 from callveil.kit.service import Service, build_service, make_landing_key, make_subject_keys
 from callveil.kit.store_trials import try_location
+from callveil.kit.trust import trusted_by, trusted_keys
 
 __all__ = [
     "Enlisting",
@@ -55,6 +56,7 @@ __all__ = [
     "office_of",
     "open_accounts",
     "open_drop",
+    "open_identity_provider",
     "open_key_wrapper",
     "open_landing",
     "open_originals",
@@ -66,5 +68,7 @@ __all__ = [
     "policies_in",
     "policy_notes",
     "signer_of",
+    "trusted_by",
+    "trusted_keys",
     "try_location",
 ]
