@@ -173,12 +173,30 @@ def _mask(
 
 
 class SecondHearing:
-    """What another recogniser hears of the masked audio; after the first round only what has changed."""
+    """What another recogniser hears of the masked audio; after the first round only what has changed.
 
-    def __init__(self, heard: Heard, call: Call, kit: Kit, watch: Stopwatch) -> None:
+    Args:
+        heard: What was heard of the call.
+        call: Its metadata, for the roles.
+        kit: Engines and profile.
+        watch: Takes the time.
+        proven: Masks with which the call was proven clean before, and what can still be heard then: only what
+            has changed since is heard. None for a call that was never proven.
+    """
+
+    def __init__(
+        self,
+        heard: Heard,
+        call: Call,
+        kit: Kit,
+        watch: Stopwatch,
+        *,
+        proven: tuple[tuple[MaskSpan, ...], Sequence[Word]] | None = None,
+    ) -> None:
         self._heard, self._call, self._kit, self._watch = heard, call, kit, watch
-        self._spans: tuple[MaskSpan, ...] | None = None
-        self._words: list[Word] = []
+        self._spans: tuple[MaskSpan, ...] | None = None if proven is None else proven[0]
+        self._words: list[Word] = [] if proven is None else list(proven[1])
+        self._is_near = proven is None and kit.profile.verify.scope is VerifyScope.NEAR
         self.heard_s = 0.0
 
     def hear(self, audio: MaskedRecording, spans: tuple[MaskSpan, ...]) -> tuple[Finding, ...]:
@@ -191,7 +209,7 @@ class SecondHearing:
             heard = self._heard
             # In scope "near" the rest of the dialogue stands as the first recogniser heard it.
             second = self._words
-            if self._kit.profile.verify.scope is VerifyScope.NEAR:
+            if self._is_near:
                 second = [*second, *(word for word in heard.words if not _in(word, self._near(spans)))]
             second = [*second, *unheard_speech(second, remaining_speech(heard.speech, spans), heard.quiet)]
             words = merged_words(heard.words, second, spans)
@@ -203,7 +221,7 @@ class SecondHearing:
         rest = remaining_speech(self._heard.speech, spans)
         if self._spans is not None:
             return within(rest, around(set(spans) - set(self._spans)))
-        if self._kit.profile.verify.scope is VerifyScope.NEAR:
+        if self._is_near:
             return self._near(spans)
         return rest
 
