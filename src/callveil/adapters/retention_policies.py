@@ -116,11 +116,19 @@ def load_policies(path: Path) -> tuple[Policy, ...]:
         ConfigError: It cannot be read, is not TOML, or a key is missing, unknown or wrong; one line per
             fault with the file, the key and what is allowed.
     """
+    return parse_policies(read_policies(path), str(path))
+
+
+def read_policies(path: Path) -> str:
+    """The text of a file of policies.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {type(error).__name__}") from error
-    return parse_policies(text, str(path))
 
 
 def parse_policies(text: str, where: str) -> tuple[Policy, ...]:

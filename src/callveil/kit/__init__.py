@@ -12,7 +12,19 @@ from callveil.kit.places import (
     open_store,
     open_subject_keys,
 )
-from callveil.kit.policies import fallback_policy, open_policies, policies_in, policy_notes
+from callveil.kit.policies import (
+    FixedPolicies,
+    LivePolicies,
+    PoliciesInForce,
+    fallback_policy,
+    file_name,
+    findings_of,
+    open_policies,
+    policies_in,
+    policies_of_site,
+    policy_notes,
+    text_of_file,
+)
 from callveil.kit.processing import (
     Kit,
     LazyDiarizer,
@@ -33,12 +45,15 @@ from callveil.kit.trust import trusted_by, trusted_keys
 
 __all__ = [
     "Enlisting",
+    "FixedPolicies",
     "Kit",
     "LazyDiarizer",
     "LazyHasher",
     "LazySigner",
+    "LivePolicies",
     "Office",
     "Originals",
+    "PoliciesInForce",
     "Service",
     "SystemClock",
     "UsedModels",
@@ -51,6 +66,8 @@ __all__ = [
     "check_config",
     "engine_options",
     "fallback_policy",
+    "file_name",
+    "findings_of",
     "make_landing_key",
     "make_subject_keys",
     "office_of",
@@ -65,8 +82,10 @@ __all__ = [
     "open_store",
     "open_subject_keys",
     "policies_in",
+    "policies_of_site",
     "policy_notes",
     "signer_of",
+    "text_of_file",
     "trusted_by",
     "trusted_keys",
     "try_location",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -28,13 +28,19 @@ from callveil.vocabulary.pii import Entity
 from callveil.vocabulary.retention import KeptPart, Match, Period, Policy
 
 
-def make_record(configs: Sequence[Config], site: Site, now: datetime) -> RecordFacts:
+def make_record(
+    configs: Sequence[Config],
+    site: Site,
+    now: datetime,
+    policies: Callable[[Config], tuple[Policy, ...]] = open_policies,
+) -> RecordFacts:
     """Gather what the settings tell.
 
     Args:
         configs: Profiles in use; the first one names the controller.
         site: For the recipients and places.
         now: Aware UTC.
+        policies: Finds the retention policies in force with a profile.
 
     Raises:
         ConfigError: A profile, its rules or its policies are wrong.
@@ -43,7 +49,7 @@ def make_record(configs: Sequence[Config], site: Site, now: datetime) -> RecordF
         created_at=now,
         tool_version=__version__,
         controller=controller_in(configs[0].profile.controller),
-        activities=[_activity(config, site) for config in configs],
+        activities=[_activity(config, site, policies(config)) for config in configs],
         recipients=[(each.name, each.kind, tuple(sorted(each.queues))) for each in site.recipients],
     )
 
@@ -63,7 +69,7 @@ def record_markdown(facts: RecordFacts) -> str:
     return environment.get_template("processing-record.md.j2").render(facts=facts, subjects=SUBJECTS)
 
 
-def _activity(config: Config, site: Site) -> Activity:
+def _activity(config: Config, site: Site, policies: Sequence[Policy]) -> Activity:
     profile, options = config.profile, engine_options(config)
     engines = {
         "speech to text": profile.transcriber.engine,
@@ -78,7 +84,7 @@ def _activity(config: Config, site: Site) -> Activity:
         kinds=[kind_of(entity.value).label for entity in Entity],
         engines=engines,
         models=_models(options),
-        periods=[_period(policy) for policy in open_policies(config)],
+        periods=[_period(policy) for policy in policies],
         consent_after_publishing=profile.consent.after_publishing,
         measures=_measures(config),
         places=_places(config, site),

@@ -20,8 +20,10 @@ from callveil.ports.engines import (
     ModelLookup,
     Transcriber,
 )
+from callveil.ports.figures import Figures
 from callveil.ports.landing import Drop, KeyWrapper, Landed, Landing, LandingWriter
 from callveil.ports.ledger import Ledger
+from callveil.ports.policy_sets import PolicySets
 from callveil.ports.reviews import Proposals, Reviews
 from callveil.ports.search import CallSearch, SavedFilters
 from callveil.ports.stores import ObjectStore, OriginalStore, StoredObject
@@ -36,6 +38,7 @@ __all__ = [
     "Diarizer",
     "Drop",
     "EntityDetector",
+    "Figures",
     "Holds",
     "IdentityProvider",
     "KeyWrapper",
@@ -49,6 +52,7 @@ __all__ = [
     "OriginalStore",
     "Passwords",
     "PendingSignIn",
+    "PolicySets",
     "Proposals",
     "Removals",
     "Requests",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from callveil.ports.figures import Figures
 from callveil.ports.search import CallSearch, SavedFilters
 from callveil.vocabulary.consent import ConsentRecord
 from callveil.vocabulary.ledger import (
@@ -268,3 +269,7 @@ class Ledger(Protocol):
     @property
     def filters(self) -> SavedFilters:
         """Queries that users keep, over the same database."""
+
+    @property
+    def figures(self) -> Figures:
+        """What its pipeline does, in numbers, over the same database."""

@@ -95,6 +95,11 @@ class Action(StrEnum):
     """Something waits for a second person."""
     APPROVED = "proposal.approved"
     REJECTED = "proposal.rejected"
+    POLICIES = "retention.policies"
+    """Other retention policies are in force."""
+    RUN_BEGUN = "retention.run_begun"
+    """Published calls are being brought to the policies in force."""
+    RUN_DONE = "retention.run_done"
 
 
 SETTLED: Mapping[CallState, Action] = {
@@ -122,6 +127,11 @@ def digest_of(
         "detail": dict(detail),
     }
     return hashlib.sha256(f"{previous}\n{dump(entry)}".encode()).hexdigest()
+
+
+def lock(connection: sa.Connection) -> None:
+    """Keep others from adding until the transaction ends: what is looked up then does not change meanwhile."""
+    connection.execute(sa.select(audit_head).with_for_update()).one()
 
 
 def append(

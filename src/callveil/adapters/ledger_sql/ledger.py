@@ -13,6 +13,7 @@ from callveil.adapters.ledger_sql.call_rows import ledger_call
 from callveil.adapters.ledger_sql.call_search import SqlCallSearch
 from callveil.adapters.ledger_sql.call_state import find, read
 from callveil.adapters.ledger_sql.database import Database, create_engine, read_url
+from callveil.adapters.ledger_sql.figures import SqlFigures
 from callveil.adapters.ledger_sql.migrations import upgrade
 from callveil.adapters.ledger_sql.saved_filters import SqlSavedFilters
 from callveil.adapters.ledger_sql.tables import calls
@@ -64,6 +65,11 @@ class SqlLedger:
     def filters(self) -> SqlSavedFilters:
         """Queries that users keep."""
         return SqlSavedFilters(self._database)
+
+    @property
+    def figures(self) -> SqlFigures:
+        """What its pipeline does, in numbers."""
+        return SqlFigures(self._database)
 
     def close(self) -> None:
         """Close its connections. It can still be used, and then opens new ones."""

@@ -72,6 +72,7 @@ IS_RESTRICTED = sa.text("restricted IS NOT NULL")
 HAS_GONE = sa.text("gone <> ''")
 OF_A_CALL = sa.text("call_id IS NOT NULL")
 TEXT_OWED = sa.text("text_owed")
+HAS_ENDED = sa.text("settled_at IS NOT NULL")
 HAS_SENT = sa.text("state IN ('received', 'kept') AND sent_at IS NOT NULL AND arrived_at IS NOT NULL")
 
 OUTSIDE = "process"
@@ -177,6 +178,7 @@ calls = sa.Table(
     _partial("calls_restricted", "started_at", "call_id", where=IS_RESTRICTED),
     _partial("calls_with_gone", "started_at", "call_id", where=HAS_GONE),
     _partial("calls_text_owed", "call_id", where=TEXT_OWED),
+    sa.Index("calls_by_arrival", "received_at"),
 )
 
 consent = sa.Table(
@@ -224,6 +226,8 @@ attempts = sa.Table(
     sa.Column("settled_at", UtcTime),
     sa.Column("result", sa.String(16)),
     sa.Column("error_code", sa.String(32)),
+    # All that is counted by the hour.
+    _partial("attempts_ended", "settled_at", "result", "error_code", where=HAS_ENDED),
 )
 
 audit = sa.Table(
