@@ -158,9 +158,7 @@ def refuse(office: Office, review_id: str, *, reason: str, actor: str) -> Review
     """
     if not 1 <= len(reason.strip()) <= 500:
         raise MetadataError("reason: allowed: 1 to 500 characters")
-    return office.books.reviews.refuse(
-        review_id, reason=reason.strip(), actor=actor, now=office.clock.now()
-    )
+    return office.books.reviews.refuse(review_id, reason=reason.strip(), actor=actor, now=office.clock.now())
 
 
 def release(
@@ -347,7 +345,8 @@ def _rounded(one: Stretch) -> Stretch:
 def _check_masked(stretches: Sequence[Stretch], spans: Sequence[Mapping[str, Any]]) -> None:
     for number, one in enumerate(stretches, 1):
         touched = (
-            span["channel"] == one.channel and min(span["end_s"], one.end_s) > max(span["start_s"], one.start_s)
+            span["channel"] == one.channel
+            and min(span["end_s"], one.end_s) > max(span["start_s"], one.start_s)
             for span in spans
         )
         if not any(touched):
