@@ -83,7 +83,7 @@ def check_may_hear(call_id: str, raw: Raw, office: Office) -> LedgerCall:
 
     Raises:
         NotFoundError: No such call, or no original of it is kept.
-        RefusedError: It is not quarantined, or not published; it is restricted; its audio is gone, or its time
+        RefusedError: It is not quarantined, or not published; it is restricted; its audio is gone; or its time
             has passed.
         LedgerError: The ledger failed.
     """
