@@ -78,13 +78,28 @@ class Play:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Audio that is decrypted, as long as its context lasts.
+
+    Attributes:
+        source: It.
+        until_s: Nothing behind this second may be heard; None for all of it.
+        version: Another one whenever there is other audio, or more or less of it.
+    """
+
+    source: AudioSource
+    until_s: float | None
+    version: str
+
+
 def check_may_hear(call_id: str, raw: Raw, office: Office) -> LedgerCall:
     """Refuse what nobody may hear.
 
     Raises:
         NotFoundError: No such call, or no original of it is kept.
-        RefusedError: It is not quarantined, or not published; it is restricted; its audio is gone, or its time
-            has passed.
+        RefusedError: It is not quarantined, or not published; it is restricted; its audio is gone; the time of
+            its original has passed.
         LedgerError: The ledger failed.
     """
     found = office.ledger.get(call_id)
@@ -177,11 +192,8 @@ def find_play(play_id: str, call_id: str, raw: Raw, listener: Listener, office: 
 
 
 @contextmanager
-def opened(play: Play, listener: Listener, office: Office) -> Iterator[tuple[AudioSource, float | None]]:
+def opened(play: Play, listener: Listener, office: Office) -> Iterator[Opened]:
     """Open what a playing is of, decrypted in memory; gone when the context ends.
-
-    Yields:
-        The audio, and up to which second it may be heard; None for all of it.
 
     Raises:
         NotFoundError: See `check_may_hear`.
@@ -196,7 +208,8 @@ def opened(play: Play, listener: Listener, office: Office) -> Iterator[tuple[Aud
     landing, originals = office.landing, office.originals
     if play.raw is Raw.QUARANTINED and landing is not None:
         with landed_audio(found, landing, limits) as source:
-            yield source, found.keep_until_s
+            version = f"{found.landing} {found.keep_until_s}"
+            yield Opened(source=source, until_s=found.keep_until_s, version=version)
         return
     if play.raw is Raw.QUARANTINED or originals is None:
         raise NotFoundError(f"call {play.call_id}: its audio is gone")
@@ -213,7 +226,8 @@ def opened(play: Play, listener: Listener, office: Office) -> Iterator[tuple[Aud
         now=office.clock.now(),
         max_duration_s=limits.max_duration_s,
     ) as original:
-        yield original, None
+        key = originals.store.key(play.call_id)
+        yield Opened(source=original, until_s=None, version=key.sha256)
 
 
 def _plays(call_id: str, raw: Raw, listener: Listener, office: Office) -> Iterator[Play]:

@@ -1,8 +1,8 @@
 """What is decided about quarantined calls: by one person, or where the profile says so, by two.
 
 A decision is a review (`vocabulary.reviews`) that a worker carries out. Where a second person must agree it
-is a proposal first; the review is entered when somebody else approves. Its id is in the proposal, so approving
-once more after a crash enters nothing twice.
+is a proposal first; the review is entered when somebody else approves. Its id is in the proposal, so whoever
+approves once more after a crash enters nothing twice.
 """
 
 from __future__ import annotations
