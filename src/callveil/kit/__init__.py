@@ -1,6 +1,6 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
-from callveil.kit.accounts import open_accounts, open_passwords
+from callveil.kit.accounts import open_accounts, open_identity_provider, open_passwords
 from callveil.kit.drops import open_drop
 from callveil.kit.office import Enlisting, Office, build_enlisting, build_office, office_of
 from callveil.kit.places import (
@@ -73,6 +73,7 @@ __all__ = [
     "office_of",
     "open_accounts",
     "open_drop",
+    "open_identity_provider",
     "open_key_wrapper",
     "open_landing",
     "open_originals",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from callveil.adapters.ledger_sql import open_ledger
 from callveil.adapters.local_files import make_folders
 from callveil.adapters.passwords import Argon2Passwords
-from callveil.config import Site
+from callveil.config import Config, Site
+from callveil.errors import ConfigError
 from callveil.kit.office import check_ledger
-from callveil.ports import Accounts, Passwords
+from callveil.ports import Accounts, Clock, IdentityProvider, Passwords
 
 
 def open_accounts(site: Site, *, make: bool = False) -> Accounts:
@@ -31,3 +32,27 @@ def open_accounts(site: Site, *, make: bool = False) -> Accounts:
 def open_passwords() -> Passwords:
     """What hashes and checks passwords."""
     return Argon2Passwords()
+
+
+def open_identity_provider(config: Config, clock: Clock) -> IdentityProvider | None:
+    """Who vouches for users; None when the profile names nobody. The provider is asked only when needed.
+
+    Args:
+        config: Loaded profile.
+        clock: Tells the time.
+
+    Raises:
+        ConfigError: Its client secret is missing, its URL is not https, or Authlib is not installed.
+    """
+    oidc, secret = config.profile.web.oidc, config.secrets.oidc_secret
+    if oidc.issuer is None:
+        return None
+    if secret is None:
+        raise ConfigError("web.oidc: needs CALLVEIL_OIDC_SECRET (or ..._FILE), the client secret")
+    try:
+        from callveil.adapters.oidc import OpenIdProvider
+    except ModuleNotFoundError as error:
+        raise ConfigError("web.oidc: needs the extra service: pip install 'callveil[service]'") from error
+    return OpenIdProvider(
+        oidc.issuer, oidc.client_id, secret.get_secret_value(), name=oidc.label, clock=clock
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from callveil.errors import CallveilError, LeaseLostError, LedgerError
-from callveil.kit import Kit, Service, audio_limits
+from callveil.kit import Kit, Office, Service, audio_limits
 from callveil.pipeline.gate import decide, is_held
 from callveil.pipeline.holds import mark_published
 from callveil.pipeline.landed import landed_audio
@@ -52,6 +52,7 @@ class Report:
         masked_s: Masked seconds by kind.
         leak: True when verify found personal data that could not be masked.
         arrived_at: When the call had arrived whole, aware UTC.
+        corrected: What was published is another version now, because of a review.
     """
 
     call_id: str
@@ -63,6 +64,7 @@ class Report:
     masked_s: Mapping[str, float] = field(default_factory=dict)
     leak: bool = False
     arrived_at: datetime | None = None
+    corrected: bool = False
 
 
 def decide_call(call_id: str, service: Service, owner: str) -> Report | None:
@@ -118,7 +120,8 @@ def _work(
         try:
             after = _settle(claim, settlement, service)
         except LeaseLostError:
-            _take_back(claim, settlement, service)
+            if settlement.state is CallState.PUBLISHED and settlement.prefix is not None:
+                take_back(call_id, settlement.prefix, service)
             return None
     shred_if_done(after, service, actor=f"worker:{owner}")
     return _report(after, outcome)
@@ -144,6 +147,8 @@ def _redact(
             kit,
             input_sha256=lambda: _content_sha256(found, service),
             arriving=found.arrived_at is None,
+            missed=service.books.reviews.missed(found.call_id),
+            vouched=service.books.reviews.vouched(found.call_id),
             before_publish=lease.check,
             on_progress=on_progress,
         )
@@ -257,19 +262,21 @@ def _give_way(claim: Claim, service: Service) -> None:
         return
 
 
-def _take_back(claim: Claim, settlement: Settlement, service: Service) -> None:
+def take_back(call_id: str, prefix: str, service: Service | Office) -> None:
     """Delete what was published too late: the call was discarded or erased after this worker had last asked.
 
     So it goes with a worker that stood still in between. Where the call is in another state, whoever decides
     about it next finds the recording and takes it over, or deletes it.
+
+    Args:
+        call_id: The call.
+        prefix: Folder of what was published.
+        service: Every place.
     """
-    call_id = claim.found.call_id
-    if settlement.state is not CallState.PUBLISHED or settlement.prefix is None:
-        return
     try:
         state = service.ledger.get(call_id).state
         if state is CallState.ERASED or (state is CallState.DISCARDED and not is_held(call_id, service)):
-            service.store.delete_call(settlement.prefix, bypass_governance=True)
+            service.store.delete_call(prefix, bypass_governance=True)
             erase_original(call_id, service.originals)
             log.warning("a call that was given up meanwhile is deleted", extra={"call_id": call_id})
     except CallveilError as error:

@@ -1,6 +1,6 @@
 """The contracts between the steps and the world. Every implementation passes one suite in tests/contract."""
 
-from callveil.ports.accounts import Accounts, IdentityProvider, Passwords, PendingSignIn
+from callveil.ports.accounts import Accounts, IdentityProvider, Passwords
 from callveil.ports.basics import Clock, Signer
 from callveil.ports.books import (
     Books,
@@ -51,7 +51,6 @@ __all__ = [
     "ObjectStore",
     "OriginalStore",
     "Passwords",
-    "PendingSignIn",
     "PolicySets",
     "Proposals",
     "Removals",

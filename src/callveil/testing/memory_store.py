@@ -68,6 +68,21 @@ class MemoryStore:
             retain_until=rules.date_to_lock(retain_until, self.clock.now()),
         )
 
+    def revise(self, prefix: str, parts: Sequence[PublishedPart]) -> None:
+        """See `ObjectStore.revise`."""
+        others, certificate = rules.check_parts(parts)
+        kept = self._call(prefix)
+        self._check_deletable(kept, bypass_governance=True)
+        if any(part.part is self.fails_at for part in parts):
+            raise StoreError("told to fail")
+        kept.contents = {part.part.value: _content(part.body) for part in (*others, certificate)}
+        kept.modified_at = self.clock.now()
+
+    def finish_revision(self, prefix: str) -> bool:
+        """See `ObjectStore.finish_revision`."""
+        rules.check_call_prefix(prefix)
+        return False
+
     def put_decision(self, key: str, content: bytes) -> None:
         """See `ObjectStore.put_decision`."""
         rules.check_decision_key(key)
