@@ -197,7 +197,8 @@ def _works(ledger: SqlLedger) -> dict[str, Callable[[], Any]]:
         "count of a reviewer": lambda: search.count(every, within=reviewer),
         "count of a common word": lambda: search.count(CallQuery(text="please"), within=None),
         "queues": lambda: search.queues(within=None),
-        "agents": lambda: search.agents(limit=1000),
+        "agents": lambda: search.agents(within=None, limit=500),
+        "agents of a reviewer": lambda: search.agents(within=reviewer, limit=500),
     }
 
 

@@ -170,6 +170,7 @@ calls = sa.Table(
     _partial("calls_holds_differ", "call_id", where=HOLDS_DIFFER),
     sa.Index("calls_by_start", "started_at", "call_id"),
     sa.Index("calls_by_queue", "queue", "started_at", "call_id"),
+    sa.Index("calls_by_queue_and_agent", "queue", "agent"),
     sa.Index("calls_by_agent", "agent", "started_at", "call_id"),
     sa.Index("calls_by_state_and_start", "state", "started_at", "call_id"),
     sa.Index("calls_by_length", "length_s", "call_id"),

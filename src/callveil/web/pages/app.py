@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Scope
 
 from callveil.kit import Office, Service, office_of, open_identity_provider, open_passwords
 from callveil.ports import IdentityProvider, Passwords
-from callveil.web.pages import originals, problem_pages, quarantine, sign_in, single_sign_on
+from callveil.web.pages import calls, originals, problem_pages, quarantine, sign_in, single_sign_on
 from callveil.web.pages.access import Access, Gate, require
 from callveil.web.pages.headers import SecureAnswers
 from callveil.web.pages.password_desk import PasswordDesk
@@ -26,6 +26,7 @@ Install = Callable[[FastAPI, Service, Office], None]
 _PAGES: tuple[Install, ...] = (
     quarantine.install,
     originals.install,
+    calls.install,
 )
 """What adds pages, in any order."""
 
