@@ -15,7 +15,16 @@ from starlette.types import ASGIApp, Scope
 
 from callveil.kit import Office, Service, office_of, open_identity_provider, open_passwords
 from callveil.ports import IdentityProvider, Passwords
-from callveil.web.pages import calls, originals, problem_pages, quarantine, sign_in, single_sign_on
+from callveil.web.pages import (
+    calls,
+    me,
+    originals,
+    problem_pages,
+    quarantine,
+    sign_in,
+    single_sign_on,
+    users,
+)
 from callveil.web.pages.access import Access, Gate, require
 from callveil.web.pages.headers import SecureAnswers
 from callveil.web.pages.password_desk import PasswordDesk
@@ -58,6 +67,8 @@ def build_page_app(
     desk = PasswordDesk(service, passwords)
     sign_in.install(app, service, desk, provider)
     single_sign_on.install(app, service, provider)
+    me.install(app, service, desk)
+    users.install(app, service, desk)
     _add_start(app)
     office = office_of(service)
     for install in _PAGES:
