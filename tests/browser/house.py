@@ -116,7 +116,7 @@ class House:
         url: Of the pages, "http://127.0.0.1:PORT".
         clock: Of all of it.
         calls: What is special to the ids of such calls: "published", "held", "quarantined", "failed",
-            "discarded", "erased", "restricted", "on_hold", "long", "received", and "missed": a name that nobody
+            "discarded", "erased", "restricted", "on_hold", "long", "received", and "missed": a name nobody
             masked is in it.
         words: Call id to what was really said: (text, channel, start_s, end_s).
     """

@@ -242,6 +242,8 @@ audit = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     _partial("audit_by_call", "call_id", "number", where=OF_A_CALL),
+    sa.Index("audit_by_action", "action", "at", "number"),
+    sa.Index("audit_by_actor", "actor", "action", "at", "number"),
 )
 
 # One row: the end of the chain. Its lock makes the chain serial.

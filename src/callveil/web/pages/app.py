@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Scope
 from callveil.kit import Office, Service, office_of, open_identity_provider, open_passwords
 from callveil.ports import IdentityProvider, Passwords
 from callveil.web.pages import (
+    audit,
     calls,
     me,
     originals,
@@ -36,6 +37,7 @@ _PAGES: tuple[Install, ...] = (
     quarantine.install,
     originals.install,
     calls.install,
+    audit.install,
 )
 """What adds pages, in any order."""
 
