@@ -80,6 +80,11 @@ class Waiting:
         return self.call.updated_at
 
 
+def is_in_work(found: LedgerCall) -> bool:
+    """Whether a call goes through the pipeline, as one that was released does: masked, heard once more."""
+    return found.state in (CallState.RECEIVED, CallState.KEPT, CallState.PROCESSING)
+
+
 def needs_two(office: Office) -> bool:
     """Whether a second person must agree."""
     return ProposalKind.QUARANTINE in office.config.profile.web.two_person

@@ -105,7 +105,8 @@ def _add_reading(app: FastAPI, office: Office) -> None:
         def work() -> Response:
             _check_reads(access)
             check_seen(call_id, access, office)
-            if quarantine.standing(call_id, office).owed is None:
+            is_busy = quarantine.is_in_work(office.ledger.get(call_id))
+            if not is_busy and quarantine.standing(call_id, office).owed is None:
                 return Response(status_code=204, headers={"HX-Refresh": "true"})
             return render(request, "quarantine_progress.html.j2", call_id=call_id)
 
@@ -208,7 +209,10 @@ def _page(
     found = office.ledger.get(call_id)
     standing = quarantine.standing(call_id, office)
     if found.state is not CallState.QUARANTINED:
-        return render(request, "quarantine_left.html.j2", call=found, standing=standing)
+        is_in_work = quarantine.is_in_work(found)
+        return render(
+            request, "quarantine_left.html.j2", call=found, standing=standing, is_in_work=is_in_work
+        )
     shown = quarantine_shown(call_id, office)
     play, earlier = play_shown(call_id, Raw.QUARANTINED, access, office, play_id)
     channels = _channels(shown)
