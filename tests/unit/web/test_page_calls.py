@@ -418,6 +418,20 @@ def test_htmx_gets_the_list_without_looking_for_what_the_form_offers(many, signe
     assert len(ids(page)) == 50
 
 
+@pytest.mark.parametrize(
+    ("sits_on", "target"),
+    [
+        ("http://testserver/calls?state=failed", "/login?next=%2Fcalls%3Fstate%3Dfailed"),
+        ("http://[", "/login"),
+        ("", "/login"),
+    ],
+)
+def test_htmx_leads_to_the_sign_in_and_back(app, sits_on, target):
+    headers = {"HX-Request": "true", "HX-Current-URL": sits_on, "Accept": "*/*"}
+    answer = TestClient(app).get("/calls", headers=headers)
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, target)
+
+
 def test_a_page_takes_as_many_queries_whatever_is_in_it(many, signed_in, service):
     client, engine, counts = signed_in(), service.ledger._database.engine, []
 

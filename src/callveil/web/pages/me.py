@@ -65,9 +65,7 @@ def install(app: FastAPI, service: Service, desk: PasswordDesk) -> None:
         return answer
 
     @app.post("/me/sessions")
-    async def end_sessions(
-        access: Anybody, end: Annotated[str, Form(max_length=64)] = "others"
-    ) -> Response:
+    async def end_sessions(access: Anybody, end: Annotated[str, Form(max_length=64)] = "others") -> Response:
         """End one other session, or all others."""
         n_ended = await run_in_threadpool(page.end_sessions, access, end)
         return RedirectResponse(f"/me?done={'session' if n_ended == 1 else 'sessions'}", 303)

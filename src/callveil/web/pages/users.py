@@ -41,6 +41,7 @@ _DONE = {
 """What is said after a change, by a word in the address."""
 
 Admin = Annotated[Access, Depends(require(WebRole.ADMIN))]
+_ADMINS = [Depends(require(WebRole.ADMIN))]
 Words = Annotated[list[str], Form(max_length=20)]
 Text = Annotated[str, Form(max_length=25_000)]
 Short = Annotated[str, Form(max_length=1000)]
@@ -62,15 +63,15 @@ def install(app: FastAPI, service: Service, desk: PasswordDesk) -> None:
 
 
 def _add_list(app: FastAPI, pages: _Pages) -> None:
-    @app.get("/users")
-    async def users(request: Request, access: Admin) -> Response:
+    @app.get("/users", dependencies=_ADMINS)
+    async def users(request: Request) -> Response:
         """Everybody."""
         found, tokens = await run_in_threadpool(pages.everybody)
         return render(request, "users.html.j2", users=found, tokens=tokens, provider=pages.issuer)
 
     # Before /users/{name}, which fits it too; nobody is called "new".
-    @app.get("/users/new")
-    async def new(request: Request, access: Admin) -> Response:
+    @app.get("/users/new", dependencies=_ADMINS)
+    async def new(request: Request) -> Response:
         """The form for somebody new."""
         return pages.form(request)
 
