@@ -301,6 +301,28 @@ def _retention(result: Mapping[str, Any]) -> str:
     return f"{main}\n\nAim: {largest['calls']:,} calls are simulated within {aim:.0f} s: {met(is_met)}."
 
 
+def _search(result: Mapping[str, Any]) -> str:
+    found = result["results"]
+    sizes, largest = found["sizes"], found["sizes"][-1]
+    heads = [f"{row['calls']:,} calls" for row in sizes]
+
+    def part(name: str, title: str) -> str:
+        rows = [(asked, *(_first_and_median(row[name][asked]) for row in sizes)) for asked in largest[name]]
+        return table((title, *heads), rows)
+
+    aim = found["aim_first_page_s"]
+    is_met = largest["pages"]["page of all calls"]["median"] <= aim
+    return (
+        f"{part('pages', 'whole pages over HTTP')}\n\n{part('seconds', 'what the ledger does')}\n\n"
+        f"Aim: the first page of {largest['calls']:,} calls within {1000 * aim:.0f} ms: {met(is_met)}. "
+        f"{largest['database']}, {largest['bytes'] / 2**30:.1f} GiB."
+    )
+
+
+def _first_and_median(seconds: Mapping[str, float]) -> str:
+    return f"{1000 * seconds['median']:.0f} ms ({1000 * seconds['first']:.0f})"
+
+
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "speed": _speed,
     "growth": _growth,
@@ -311,4 +333,5 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "live": _live,
     "load": _load,
     "retention": _retention,
+    "search": _search,
 }

@@ -1,4 +1,4 @@
-"""Lists of a million calls and the search in their transcripts: first, deep, filtered and text pages."""
+"""Lists of a million calls and the search in their transcripts: as the ledger finds them, and as pages."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 import sqlalchemy as sa
+from list_page import page_works
 from machine import SEED
 
 from callveil.adapters.ledger_sql import SqlLedger, open_ledger
@@ -64,6 +65,7 @@ def measure_search(
                 "words_per_call": n_words,
                 "bytes": _size(ledger, Path(folder)),
                 "seconds": {name: _timed(work) for name, work in _works(ledger).items()},
+                "pages": {name: _timed(work) for name, work in _pages(ledger, Path(folder)).items()},
             }
             ledger.close()
             tell(f"search: {json.dumps(row)}")
@@ -200,6 +202,10 @@ def _works(ledger: SqlLedger) -> dict[str, Callable[[], Any]]:
         "agents": lambda: search.agents(within=None, limit=500),
         "agents of a reviewer": lambda: search.agents(within=reviewer, limit=500),
     }
+
+
+def _pages(ledger: SqlLedger, folder: Path) -> dict[str, Callable[[], Any]]:
+    return page_works(ledger, folder, frozenset(_QUEUES[:5]))
 
 
 def _timed(work: Callable[[], Any]) -> dict[str, float]:

@@ -31,7 +31,7 @@ def test_somebody_is_found_and_what_they_did_exported(page, sign_in):
     assert set(page.locator("td.who a").all_inner_texts()) == {"petra"}
     with page.expect_download() as begun:
         page.get_by_role("link", name="Export as JSON lines").click()
-    lines = [json.loads(line) for line in open(begun.value.path(), encoding="utf-8")]
+    lines = [json.loads(line) for line in begun.value.path().read_text().splitlines()]
     assert {line["actor"] for line in lines} == {"user:petra"}
     assert "hold.placed" in {line["action"] for line in lines}
 

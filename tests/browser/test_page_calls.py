@@ -148,6 +148,7 @@ def test_a_filter_is_kept_and_deleted(a_house, new_page, sign_in, check_axe):
     page.get_by_role("button", name="Save").click()
     chip = page.get_by_role("link", name="Failed ones")
     assert chip.get_attribute("aria-current") == "true"
+    assert page.locator("[data-choice=state] summary b").inner_text() == "Failed"
     shot(page, "saved")
     check_axe(page)
     page.goto("/calls")
@@ -204,3 +205,49 @@ def test_ops_see_no_words(page, sign_in, watch, check_axe):
     assert page.get_by_label("Words that were said").count() == 0
     page.goto("/calls?q=please")
     assert page.get_by_role("heading", name="Not allowed").is_visible()
+
+
+def test_times_are_the_viewers_own_and_nothing_jumps(new_page, sign_in):
+    shown = {}
+    for zone in ("Europe/Berlin", "Asia/Tokyo"):
+        page = new_page(timezone_id=zone)
+        page.add_init_script(
+            "window.jumps = []; new PerformanceObserver((list) => window.jumps.push(...list.getEntries()"
+            ".map((each) => each.value))).observe({ type: 'layout-shift', buffered: true });"
+        )
+        sign_in(page, "rita")
+        page.goto("/calls", wait_until="networkidle")
+        time = page.locator("td time, th time").first
+        begun = datetime.fromisoformat(time.get_attribute("datetime")).astimezone(ZoneInfo(zone))
+        shown[zone] = time.inner_text()
+        assert shown[zone].endswith(f"{begun:%H:%M}")
+        assert sum(page.evaluate("window.jumps")) < 0.01
+    assert len(set(shown.values())) == 2
+
+
+def test_a_server_that_does_not_answer_is_told_in_words(calls, watch):
+    watch.allow("ERR_|503|htmx:")
+    page = calls
+    page.route(re.compile("q=one"), lambda route: route.abort())
+    page.route(
+        re.compile("q=two"),
+        lambda route: route.fulfill(status=503, json={"status": 503, "detail": "the ledger rests"}),
+    )
+    words, said = page.get_by_label("Words that were said"), page.locator("#said")
+    there = rows(page)
+    for asked_for, told in (("one", "Is the network there?"), ("two", "the ledger rests")):
+        words.fill(asked_for)
+        page.get_by_role("button", name="Search").click()
+        said.get_by_text(told).wait_for()
+        assert rows(page) == there
+    said.get_by_role("button", name="Close").click()
+    assert said.inner_text() == ""
+
+
+def test_who_is_no_longer_signed_in_comes_back_to_the_list(calls, watch):
+    watch.allow("401")
+    page = calls
+    page.goto("/calls?state=failed")
+    page.context.clear_cookies()
+    page.get_by_role("link", name="Length").click()
+    page.wait_for_url("**/login?next=%2Fcalls%3Fstate%3Dfailed")

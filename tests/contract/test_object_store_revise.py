@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from callveil.adapters.local_files import sync_folder
 from callveil.errors import NotFoundError, RefusedError
 from callveil.vocabulary.recording import Part
 
@@ -109,11 +110,11 @@ def _die(store, patch, seen):
             target = "callveil.adapters.store_local.sync_folder"
             calls = []
 
-            def sync(folder, real=__import__("callveil.adapters.local_files", fromlist=["x"]).sync_folder):
+            def sync(folder):
                 calls.append(folder)
                 if len(calls) == 3:  # staged, made whole, swapped
                     raise Killed
-                real(folder)
+                sync_folder(folder)
 
             patch.setattr(target, sync)
         return

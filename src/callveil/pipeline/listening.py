@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from callveil.adapters.consent_rules import load_consent_rules
 from callveil.errors import MetadataError, NotFoundError, RefusedError
 from callveil.kit import Office, audio_limits
 from callveil.pipeline.landed import landed_audio
 from callveil.pipeline.seal import replay_original
 from callveil.ports import AudioSource
+from callveil.stages.consent_gate import decide_consent
+from callveil.vocabulary.consent import Action
 from callveil.vocabulary.ledger import AuditEntry, CallState, LedgerCall
 from callveil.vocabulary.original import Replay
 
@@ -41,7 +44,7 @@ class Raw(StrEnum):
     """What is heard."""
 
     QUARANTINED = "quarantined"
-    """The raw audio of a quarantined call, as far as it is kept."""
+    """The raw audio of a quarantined call, as far as it is kept; where only an original is left, that."""
     SEALED = "sealed"
     """The sealed original of a published call."""
 
@@ -78,13 +81,28 @@ class Play:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Audio that is decrypted, as long as its context lasts.
+
+    Attributes:
+        source: It.
+        until_s: Nothing behind this second may be heard; None for all of it.
+        version: Another one whenever there is other audio, or more or less of it.
+    """
+
+    source: AudioSource
+    until_s: float | None
+    version: str
+
+
 def check_may_hear(call_id: str, raw: Raw, office: Office) -> LedgerCall:
     """Refuse what nobody may hear.
 
     Raises:
         NotFoundError: No such call, or no original of it is kept.
-        RefusedError: It is not quarantined, or not published; it is restricted; its audio is gone; or its time
-            has passed.
+        RefusedError: It is not quarantined, or not published; it is restricted; its audio is gone; the time of
+            its original has passed.
         LedgerError: The ledger failed.
     """
     found = office.ledger.get(call_id)
@@ -92,15 +110,19 @@ def check_may_hear(call_id: str, raw: Raw, office: Office) -> LedgerCall:
     if found.state is not wanted:
         raise RefusedError(f"call {call_id}: is {found.state.value}; allowed: {wanted.value}")
     check_not_restricted(call_id, office)
-    if raw is Raw.QUARANTINED:
-        if found.landing is None or office.landing is None:
-            raise RefusedError(f"call {call_id}: its audio is gone")
-    else:
-        if office.originals is None:
-            raise NotFoundError(f"call {call_id}: no original of it is kept")
-        if office.originals.store.key(call_id).expires_at <= office.clock.now():
-            raise RefusedError(f"call {call_id}: the time of its original has passed")
+    if _is_landed(found, office):
+        return found
+    if office.originals is None:
+        raise NotFoundError(f"call {call_id}: no original of it is kept")
+    if office.originals.store.key(call_id).expires_at <= office.clock.now():
+        raise RefusedError(f"call {call_id}: the time of its original has passed")
     return found
+
+
+def _is_landed(found: LedgerCall, office: Office) -> bool:
+    """A quarantined call lies in the landing, but for one that was published: there is its original only."""
+    is_quarantined = found.state is CallState.QUARANTINED
+    return is_quarantined and found.landing is not None and office.landing is not None
 
 
 def check_not_restricted(call_id: str, office: Office) -> None:
@@ -177,11 +199,8 @@ def find_play(play_id: str, call_id: str, raw: Raw, listener: Listener, office: 
 
 
 @contextmanager
-def opened(play: Play, listener: Listener, office: Office) -> Iterator[tuple[AudioSource, float | None]]:
+def opened(play: Play, listener: Listener, office: Office) -> Iterator[Opened]:
     """Open what a playing is of, decrypted in memory; gone when the context ends.
-
-    Yields:
-        The audio, and up to which second it may be heard; None for all of it.
 
     Raises:
         NotFoundError: See `check_may_hear`.
@@ -194,11 +213,12 @@ def opened(play: Play, listener: Listener, office: Office) -> Iterator[tuple[Aud
     found = check_may_hear(play.call_id, play.raw, office)
     limits = audio_limits(office.config.profile)
     landing, originals = office.landing, office.originals
-    if play.raw is Raw.QUARANTINED and landing is not None:
+    if landing is not None and _is_landed(found, office):
+        until_s = _kept_until_s(found, office)
         with landed_audio(found, landing, limits) as source:
-            yield source, found.keep_until_s
+            yield Opened(source=source, until_s=until_s, version=f"{found.landing} {until_s}")
         return
-    if play.raw is Raw.QUARANTINED or originals is None:
+    if originals is None:
         raise NotFoundError(f"call {play.call_id}: its audio is gone")
 
     def is_written(_: Replay) -> None:
@@ -213,7 +233,21 @@ def opened(play: Play, listener: Listener, office: Office) -> Iterator[tuple[Aud
         now=office.clock.now(),
         max_duration_s=limits.max_duration_s,
     ) as original:
-        yield original, None
+        key = originals.store.key(play.call_id)
+        yield Opened(source=original, until_s=None, version=key.sha256)
+
+
+def _kept_until_s(found: LedgerCall, office: Office) -> float | None:
+    """Second up to which a call in the landing is kept as its consent stands now; None for all of it.
+
+    Raises:
+        RefusedError: It may not be kept.
+    """
+    rules = load_consent_rules(office.config.consent_rules)
+    decision = decide_consent(found.call, rules, office.clock.now())
+    if decision.action is not Action.KEEP:
+        raise RefusedError(f"call {found.call_id}: may not be kept any more, so nobody may hear it")
+    return decision.keep_until_s
 
 
 def _plays(call_id: str, raw: Raw, listener: Listener, office: Office) -> Iterator[Play]:

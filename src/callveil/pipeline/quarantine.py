@@ -1,8 +1,8 @@
 """What is decided about quarantined calls: by one person, or where the profile says so, by two.
 
 A decision is a review (`vocabulary.reviews`) that a worker carries out. Where a second person must agree it
-is a proposal first; the review is entered when somebody else approves. Its id is in the proposal, so approving
-once more after a crash enters nothing twice.
+is a proposal first; the review is entered when somebody else approves. Its id is in the proposal, so whoever
+approves once more after a crash enters nothing twice.
 """
 
 from __future__ import annotations
@@ -78,6 +78,11 @@ class Waiting:
     def since(self) -> datetime:
         """Since when it waits, aware UTC."""
         return self.call.updated_at
+
+
+def is_in_work(found: LedgerCall) -> bool:
+    """Whether a call goes through the pipeline, as one that was released does: masked, heard once more."""
+    return found.state in (CallState.RECEIVED, CallState.KEPT, CallState.PROCESSING)
 
 
 def needs_two(office: Office) -> bool:

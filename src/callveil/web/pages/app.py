@@ -21,9 +21,13 @@ from callveil.web.pages import (
     call_media,
     calls,
     corrections,
+    me,
+    originals,
     problem_pages,
+    quarantine,
     sign_in,
     single_sign_on,
+    users,
 )
 from callveil.web.pages.access import Access, Gate, require
 from callveil.web.pages.headers import SecureAnswers
@@ -37,6 +41,8 @@ _PAGES: tuple[Install, ...] = (
     call.install,
     call_media.install,
     corrections.install,
+    quarantine.install,
+    originals.install,
     audit.install,
 )
 """What adds pages, in any order."""
@@ -69,6 +75,8 @@ def build_page_app(
     desk = PasswordDesk(service, passwords)
     sign_in.install(app, service, desk, provider)
     single_sign_on.install(app, service, provider)
+    me.install(app, service, desk)
+    users.install(app, service, desk)
     _add_start(app)
     office = office_of(service)
     for install in _PAGES:

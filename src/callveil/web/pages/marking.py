@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
@@ -71,12 +72,12 @@ def channel_names(call: Call, channels: int) -> list[str]:
 
 
 def rows(stretches: Sequence[Stretch]) -> list[dict[str, str]]:
-    """Stretches as the fields hold them."""
+    """Stretches as the fields hold them: to hundredths, never shorter."""
     return [
         {
             "channel": str(each.channel),
-            "start": clock(each.start_s),
-            "end": clock(each.end_s),
+            "start": clock(math.floor(each.start_s * 100 + 1e-6) / 100),
+            "end": clock(math.ceil(each.end_s * 100 - 1e-6) / 100),
             "kind": each.entity.value,
         }
         for each in stretches

@@ -84,6 +84,11 @@ def kind_number(kind: Entity | str) -> int:
     return _FAMILIES.index(kind_of(str(kind)).family) + 1
 
 
+def who(actor: str) -> str:
+    """Somebody of the audit chain, as colleagues call them."""
+    return actor.removeprefix("user:")
+
+
 def iso(moment: datetime) -> str:
     """RFC 3339 in UTC, for machines."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -111,5 +116,5 @@ def length_words(seconds: float) -> str:
 
 def for_templates() -> dict[str, object]:
     """All of it by name."""
-    each = (state_words, state_tone, kind_words, kind_short, kind_number, iso, utc_words, utc_day)
+    each = (state_words, state_tone, kind_words, kind_short, kind_number, who, iso, utc_words, utc_day)
     return {function.__name__: function for function in (*each, length_words)}

@@ -14,7 +14,7 @@ function inWords(choice) {
     return from ? [`from ${from}`] : to ? [`to ${to}`] : [];
   }
   if (choice.dataset.choice === "agent") return [choice.querySelector("input").value].filter(Boolean);
-  return [...choice.querySelectorAll("input:checked")].map((input) => input.closest("label").innerText.trim());
+  return [...choice.querySelectorAll("input:checked")].map((input) => input.closest("label").textContent.trim());
 }
 
 function show(choice) {

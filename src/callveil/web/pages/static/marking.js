@@ -53,8 +53,9 @@ class Marking {
     const row = this.blank.content.firstElementChild.cloneNode(true);
     const set = (name, value) => { row.querySelector(`[name=${name}]`).value = value; };
     if (this.channels > 1) set("stretch_channel", String(channel));
-    set("stretch_start", clock(this.within(Math.min(start, end))));
-    set("stretch_end", clock(this.within(Math.max(start, end, start + LEAST))));
+    // To hundredths, never shorter.
+    set("stretch_start", clock(Math.floor(this.within(Math.min(start, end)) * 100 + 1e-6) / 100));
+    set("stretch_end", clock(Math.ceil(this.within(Math.max(start, end, start + LEAST)) * 100 - 1e-6) / 100));
     if (kind) set("stretch_entity", kind);
     this.rows.append(row);
     this.take(row);
