@@ -108,6 +108,7 @@ GROUPS = (
         user__disabled="shut a user out",
         user__enabled="let a user in again",
         user__password="changed a password",  # noqa: S106  no password
+        user__identity="changed who vouches for a user",
         token__added="made an access token",  # noqa: S106  no token
         token__revoked="revoked an access token",  # noqa: S106  no token
         access__refused="tried what they may not",
