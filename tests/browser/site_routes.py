@@ -1,7 +1,7 @@
 """Every route of the pages and who may use it. One that is not here fails the tests that walk all of them.
 
 "public": everybody; "any": whoever is signed in; else roles, of which one is needed (admins have all),
-"admin" for admins alone; "+privilege" is needed too, by admins as well; "@scope" lets in a machine that has it.
+"admin" for admins alone; "+privilege" is needed too, by admins as well; "@scope" lets machines in.
 """
 
 from __future__ import annotations
