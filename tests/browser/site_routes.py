@@ -1,8 +1,8 @@
 """Every route of the pages and who may use it. One that is not here fails the tests that walk all of them.
 
 "public": everybody; "any": whoever is signed in; else roles, of which one is needed (admins have all),
-"admin" for admins alone; "+privilege" is needed too, by admins as well; "@scope" lets machines in; "all-queues"
-keeps those out who see calls of some queues only.
+"admin" for admins alone; "+privilege" is needed too, by admins as well; "all-queues" keeps those out who see
+calls of some queues only; "|" another way in. "@scope" lets machines in.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ WHO: Mapping[str, str] = {
     "POST /filters": "reviewer ops privacy",
     "POST /filters/delete": "reviewer ops privacy",
     # quarantine, originals
-    "GET /quarantine": "reviewer privacy",
-    "GET /quarantine/{call_id}": "reviewer privacy",
-    "GET /quarantine/{call_id}/progress": "reviewer privacy",
+    "GET /quarantine": "reviewer | privacy +replay-original",
+    "GET /quarantine/{call_id}": "reviewer | privacy +replay-original",
+    "GET /quarantine/{call_id}/progress": "reviewer | privacy +replay-original",
     "POST /quarantine/{call_id}/listen": "reviewer privacy +replay-original",
     "GET /quarantine/{call_id}/outline": "reviewer privacy +replay-original",
     "GET /quarantine/{call_id}/audio": "reviewer privacy +replay-original",
@@ -141,32 +141,39 @@ ALL_CALLS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who may use a route."""
+    """Who may use a route: words of `WHO`."""
 
-    is_public: bool
-    roles: frozenset[WebRole]
-    privilege: Privilege | None
-    scope: Scope | None
-    all_queues: bool
+    words: str
+
+    @property
+    def is_public(self) -> bool:
+        return self.words == "public"
+
+    @property
+    def all_queues(self) -> bool:
+        return "all-queues" in self.words
+
+    @property
+    def needs_privilege(self) -> bool:
+        return "+" in self.words
+
+    @property
+    def scope(self) -> Scope | None:
+        return next((Scope(word[1:]) for word in self.words.split() if word[0] == "@"), None)
 
     def lets(self, user: User) -> bool:
         """Whether a person may."""
-        if self.is_public:
-            return True
-        has_role = not self.roles or bool(self.roles & user.roles) or WebRole.ADMIN in user.roles
-        has_privilege = self.privilege is None or self.privilege in user.privileges
-        return has_role and has_privilege and not (self.all_queues and user.queues)
+        return self.is_public or any(self._fits(way.split(), user) for way in self.words.split("|"))
+
+    def _fits(self, words: list[str], user: User) -> bool:
+        roles = {WebRole(word) for word in words if word in tuple(WebRole)}
+        privileges = {Privilege(word[1:]) for word in words if word[0] == "+"}
+        has_role = not roles or bool(roles & user.roles) or WebRole.ADMIN in user.roles
+        return has_role and privileges <= user.privileges and not (self.all_queues and user.queues)
 
 
-def who(text: str) -> Who:
-    words = text.split()
-    return Who(
-        is_public="public" in words,
-        roles=frozenset(WebRole(word) for word in words if word in tuple(WebRole)),
-        privilege=next((Privilege(word[1:]) for word in words if word[0] == "+"), None),
-        scope=next((Scope(word[1:]) for word in words if word[0] == "@"), None),
-        all_queues="all-queues" in words,
-    )
+def who(found: Found) -> Who:
+    return Who(WHO[found.key])
 
 
 @dataclass(frozen=True, slots=True)
