@@ -87,7 +87,11 @@ def _parse() -> argparse.Namespace:
         help="who hears the redacted recordings: 'whisper', 'sphinx', ENGINE/MODEL, with commas; or 'none'",
     )
     parser.add_argument("--ledger", help="search: URL of an empty PostgreSQL database; SQLite without")
-    parser.add_argument("--data", type=Path, help="pages: folder of the filled house; made when missing")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="pages: folder of the filled house; made when missing. search: the same one, read only",
+    )
     parser.add_argument("--limit", type=int, help="at most this many calls, to try things out")
     parser.add_argument("--out", type=Path, help="write results here and leave BENCHMARKS.md alone")
     arguments = parser.parse_args()
@@ -189,7 +193,8 @@ def _retention(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
 
 def _search(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
     sizes = (arguments.limit,) if arguments.limit else SEARCH_SIZES
-    _write(arguments, {**head, "results": measure_search(sizes, _tell, url=arguments.ledger)})
+    found = measure_search(sizes, _tell, url=arguments.ledger, filled=arguments.data)
+    _write(arguments, {**head, "results": found})
 
 
 def _pages(arguments: argparse.Namespace, head: dict[str, Any]) -> None:

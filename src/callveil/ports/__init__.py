@@ -1,6 +1,6 @@
 """The contracts between the steps and the world. Every implementation passes one suite in tests/contract."""
 
-from callveil.ports.accounts import Accounts, IdentityProvider, Passwords, PendingSignIn
+from callveil.ports.accounts import Accounts, IdentityProvider, Passwords
 from callveil.ports.audit import AuditTrail
 from callveil.ports.basics import Clock, Signer
 from callveil.ports.books import (
@@ -53,7 +53,6 @@ __all__ = [
     "ObjectStore",
     "OriginalStore",
     "Passwords",
-    "PendingSignIn",
     "PolicySets",
     "Proposals",
     "Removals",

@@ -80,6 +80,8 @@ class Action(StrEnum):
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
     USER_PASSWORD = "user.password"  # noqa: S105  no password
+    USER_IDENTITY = "user.identity"
+    """Another identity provider, or none, vouches."""
     SIGNED_IN = "user.signed_in"
     SIGN_IN_FAILED = "user.sign_in_failed"
     SIGNED_OUT = "user.signed_out"
