@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from callveil.vocabulary.accounts import SessionLimits
+from callveil.vocabulary.proposals import ProposalKind
 
 
 class WebConfig(BaseModel):
@@ -22,6 +23,9 @@ class WebConfig(BaseModel):
     )
     session_hours: int = Field(
         default=12, ge=1, le=24, description="1 to 24 hours until a session ends, used or not"
+    )
+    two_person: tuple[ProposalKind, ...] = Field(
+        default=(), description='what a second person must agree to: "retention", "quarantine"'
     )
 
     @property

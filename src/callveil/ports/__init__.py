@@ -22,6 +22,7 @@ from callveil.ports.engines import (
 )
 from callveil.ports.landing import Drop, KeyWrapper, Landed, Landing, LandingWriter
 from callveil.ports.ledger import Ledger
+from callveil.ports.reviews import Proposals, Reviews
 from callveil.ports.search import CallSearch, SavedFilters
 from callveil.ports.stores import ObjectStore, OriginalStore, StoredObject
 
@@ -48,8 +49,10 @@ __all__ = [
     "OriginalStore",
     "Passwords",
     "PendingSignIn",
+    "Proposals",
     "Removals",
     "Requests",
+    "Reviews",
     "SavedFilters",
     "Signer",
     "StoredObject",

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from callveil.ports.accounts import Accounts
+from callveil.ports.reviews import Proposals, Reviews
 from callveil.vocabulary.retention import CallFacts, CallGroup, Hold, KeptPart
 from callveil.vocabulary.rights import (
     IdentifierKind,
@@ -328,3 +329,11 @@ class Books(Protocol):
     @property
     def removals(self) -> Removals:
         """What retention sees, and what is being deleted."""
+
+    @property
+    def reviews(self) -> Reviews:
+        """What reviewers say of calls."""
+
+    @property
+    def proposals(self) -> Proposals:
+        """What waits for a second person."""

@@ -85,6 +85,16 @@ class Action(StrEnum):
     SIGNED_OUT = "user.signed_out"
     TOKEN_ADDED = "token.added"  # noqa: S105  no token
     TOKEN_REVOKED = "token.revoked"  # noqa: S105  no token
+    REVIEWED = "review.given"
+    """Somebody said something of a call: see `vocabulary.reviews`."""
+    REVIEW_CONFIRMED = "review.confirmed"
+    """Somebody who heard the original agrees that a stretch needs no mask."""
+    REVIEW_DONE = "review.done"
+    REVIEW_REFUSED = "review.refused"
+    PROPOSED = "proposal.made"
+    """Something waits for a second person."""
+    APPROVED = "proposal.approved"
+    REJECTED = "proposal.rejected"
 
 
 SETTLED: Mapping[CallState, Action] = {

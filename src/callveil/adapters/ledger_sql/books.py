@@ -6,8 +6,10 @@ from callveil.adapters.ledger_sql.accounts import SqlAccounts
 from callveil.adapters.ledger_sql.database import Database
 from callveil.adapters.ledger_sql.holds import SqlHolds
 from callveil.adapters.ledger_sql.notices import SqlNotices
+from callveil.adapters.ledger_sql.proposals import SqlProposals
 from callveil.adapters.ledger_sql.removals import SqlRemovals
 from callveil.adapters.ledger_sql.requests import SqlRequests
+from callveil.adapters.ledger_sql.reviews import SqlReviews
 from callveil.adapters.ledger_sql.subject_index import SqlSubjectIndex
 
 
@@ -25,3 +27,5 @@ class SqlBooks:
         self.requests = SqlRequests(database)
         self.notices = SqlNotices(database)
         self.removals = SqlRemovals(database)
+        self.reviews = SqlReviews(database)
+        self.proposals = SqlProposals(database)

@@ -18,6 +18,7 @@ from callveil.adapters.ledger_sql.call_rows import call_from_json, call_to_json,
 from callveil.adapters.ledger_sql.call_state import change, enter, find
 from callveil.adapters.ledger_sql.database import Database
 from callveil.adapters.ledger_sql.retention_columns import parts_from_text, parts_to_text, refresh
+from callveil.adapters.ledger_sql.review_tables import reviews
 from callveil.adapters.ledger_sql.rights_tables import (
     call_events,
     hold_calls,
@@ -41,7 +42,7 @@ _PAGE = 500
 _GROUPS = 5000
 _FORGOTTEN = (
     *(calls, identities, consent, outbox, attempts, call_events, hold_calls, hold_identities),
-    *(request_items, request_identities, removals, call_texts, call_kinds),
+    *(request_items, request_identities, removals, call_texts, call_kinds, reviews),
 )
 """Tables that rows of a person go from, or are blanked in."""
 
@@ -281,7 +282,7 @@ def _finish(
 def _forget(connection: sa.Connection, row: sa.Row[Any], now: datetime) -> int:
     """Leave of a call its tombstone only; returns how many rows went."""
     call_id, n_rows = row.call_id, 0
-    for table in (identities, consent, attempts, call_events, hold_calls, call_kinds, call_texts):
+    for table in (identities, consent, attempts, call_events, hold_calls, call_kinds, call_texts, reviews):
         n_rows += connection.execute(sa.delete(table).where(table.c.call_id == call_id)).rowcount
     told = outbox.c.topic == Topic.ERASED.value
     n_rows += connection.execute(sa.delete(outbox).where(outbox.c.call_id == call_id, ~told)).rowcount
