@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from callveil.adapters.ed25519 import public_key_from_pem
-from callveil.adapters.signing_keys import KeyFolder
-from callveil.cli.keys import open_folder, read_pem
+from callveil.adapters.signing_keys import KeyFolder, keys_folder
+from callveil.cli.keys import read_pem
 from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
 from callveil.config import load_config, read_secret
 from callveil.errors import MetadataError
-from callveil.kit import SystemClock, open_store, signer_of
+from callveil.kit import SystemClock, open_store, trusted_keys
 from callveil.pipeline.verify_published import CheckedCall, find_calls, known, verify_file, verify_stored
 from callveil.stages.documents.signature import key_id_of
 
@@ -107,9 +108,7 @@ def trusted(keys: Path | None, public_key: Path | None, *, also: Path | None = N
         if not keys.is_dir():
             raise MetadataError(f"--keys: {keys} is not a folder")
         return KeyFolder(keys, SystemClock()).public_keys()
-    ours = signer_of(read_secret("signing_key"))
-    more = KeyFolder(also, SystemClock()).public_keys() if also is not None and also.is_dir() else {}
-    return {**more, **open_folder().public_keys(), **({ours.key_id: ours.public_key} if ours else {})}
+    return trusted_keys(keys_folder(os.environ), read_secret("signing_key"), also=also)
 
 
 def _printed(checked: Iterator[CheckedCall], *, silent: bool) -> Iterator[CheckedCall]:

@@ -29,6 +29,7 @@ from callveil.kit.processing import (
 )
 from callveil.kit.service import Service, build_service, make_landing_key, make_subject_keys
 from callveil.kit.store_trials import try_location
+from callveil.kit.trust import trusted_by, trusted_keys
 
 __all__ = [
     "Enlisting",
@@ -66,5 +67,7 @@ __all__ = [
     "policies_in",
     "policy_notes",
     "signer_of",
+    "trusted_by",
+    "trusted_keys",
     "try_location",
 ]

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from callveil.vocabulary.accounts import WebRole
+from callveil.web.pages import words
 from callveil.web.pages.access import CSRF_FIELD, CSRF_HEADER, access_of
 
 STATIC = "/static"
@@ -53,12 +54,14 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         status: Of HTTP.
         values: For the template; `access`, `csrf`, `nonce`, `places` and `static` are there already.
     """
+    csrf = getattr(request.state, "csrf", "")
     text = (
         _environment()
         .get_template(template)
         .render(
             access=access_of(request),
-            csrf=getattr(request.state, "csrf", ""),
+            csrf=csrf,
+            csrf_token=csrf,  # for `parts.csrf`, which hides the name
             nonce=request.state.nonce,
             places=places_for(request),
             path=request.url.path,
@@ -98,4 +101,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(static=static, csrf_field=CSRF_FIELD, csrf_header=CSRF_HEADER)
+    environment.globals.update(words.for_templates())
     return environment
