@@ -28,9 +28,10 @@ check: $(STAMP)                ## lint, types, import contract, fast tests
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -q -m 'not models and not s3 and not slow' tests/unit
 
-test: setup check              ## everything, with real models, a real S3 server and a real PostgreSQL
+test: setup check              ## everything, with real models, a real S3 server, a real PostgreSQL and a real browser
 	deploy/test-s3/install.sh
 	deploy/test-postgresql/install.sh
+	deploy/test-browser/install.sh
 	$(BIN)/pytest -q
 
 bench: setup                   ## measure, write benchmarks/*.json and BENCHMARKS.md

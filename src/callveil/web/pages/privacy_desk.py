@@ -9,7 +9,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Form, Path, Request
@@ -211,16 +211,32 @@ def reason_of(text: str) -> str:
 def received_of(text: str, now: datetime) -> datetime | None:
     """When a request came, from the day that somebody chose; None for now.
 
+    Args:
+        text: A day, or with scripts its first moment in the viewer's zone.
+        now: Aware UTC.
+
     Raises:
         ProblemError: 422.
     """
     if not text:
         return None
     try:
-        day = date.fromisoformat(text)
+        begin = moment_of(text)
     except ValueError:
         raise ProblemError(422, "Day it came: is no day.") from None
-    begin = datetime.combine(day, time(), UTC)
     if not now - timedelta(days=3660) <= begin <= now + timedelta(hours=14):
         raise ProblemError(422, "Day it came: lies in the future, or more than ten years back.")
     return min(begin, now)  # where it is tomorrow already, today
+
+
+def moment_of(text: str) -> datetime:
+    """A moment out of a form: with scripts in UTC; without them what was typed counts as UTC.
+
+    Raises:
+        ValueError: It is none.
+    """
+    found = datetime.fromisoformat(text)
+    try:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Form, Query, Request, Response
@@ -28,7 +28,7 @@ from callveil.web.office_papers import made_breach
 from callveil.web.office_paths import CallId
 from callveil.web.pages.access import Access
 from callveil.web.pages.person_token import Meant
-from callveil.web.pages.privacy_desk import Officer, PrivacyDesk
+from callveil.web.pages.privacy_desk import Officer, PrivacyDesk, moment_of
 from callveil.web.pages.render import render
 from callveil.web.problems import ProblemError
 
@@ -55,11 +55,8 @@ def _add_breach(app: FastAPI, desk: PrivacyDesk) -> None:
         access: Officer,
         how: Annotated[str, Form(pattern=r"^(window|calls|objects)$")],
         known_at: _Time = "",
-        known_at_utc: _Time = "",
         since: _Time = "",
-        since_utc: _Time = "",
         until: _Time = "",
-        until_utc: _Time = "",
         calls: _Many = "",
         objects: _Many = "",
         copies: Annotated[list[Copies] | None, Form(max_length=3)] = None,
@@ -71,9 +68,9 @@ def _add_breach(app: FastAPI, desk: PrivacyDesk) -> None:
 
         def work() -> Response:
             try:
-                given["known_at"] = _moment(known_at, known_at_utc, "When it became known")
+                given["known_at"] = _moment(known_at, "When it became known")
                 if how == "window":
-                    begin, end = _moment(since, since_utc, "From"), _moment(until, until_utc, "To")
+                    begin, end = _moment(since, "From"), _moment(until, "To")
                     given["window"] = {"since": begin, "until": end}
                 else:
                     lines = [line.strip() for line in (calls if how == "calls" else objects).splitlines()]
@@ -99,9 +96,9 @@ def _breach_page(request: Request, breach: Breach, given: dict[str, Any]) -> Res
     window = given.get("window", {})
     again = {
         "how": "window" if window else "calls" if "call_ids" in given else "objects",
-        "known_at_utc": given["known_at"],
-        "since_utc": window.get("since", ""),
-        "until_utc": window.get("until", ""),
+        "known_at": given["known_at"],
+        "since": window.get("since", ""),
+        "until": window.get("until", ""),
         "calls": "\n".join(given.get("call_ids", ())),
         "objects": "\n".join(given.get("objects", ())),
         "key": given["key"],
@@ -124,13 +121,11 @@ def _breach_zip(breach: Breach, now: datetime) -> Response:
     return _download(file.getvalue(), f"breach-{now:%Y-%m-%d}.zip", "application/zip")
 
 
-def _moment(local: str, utc: str, name: str) -> str:
-    """A time as the API takes it. Scripts give it in UTC; without them what was typed counts as UTC."""
+def _moment(text: str, name: str) -> str:
     try:
-        found = datetime.fromisoformat(utc or local)
+        return moment_of(text).isoformat()
     except ValueError:
         raise MetadataError(f"{name}: fill in day and time") from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
 
 
 def _plain(problem: str) -> str:

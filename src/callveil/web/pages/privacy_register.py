@@ -9,8 +9,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from callveil.errors import CallveilError
-from callveil.kit import Office
+from callveil.kit import Office, trusted_by
 from callveil.pipeline import erasure, register, restrict
 from callveil.pipeline.erasure_proof import CheckedProof, check_proof, proof_of
 from callveil.pipeline.notices import late, send_now
@@ -134,7 +133,7 @@ def _add_proof(app: FastAPI, desk: PrivacyDesk) -> None:
         """Look again in every place whether anything is left."""
 
         def work() -> Response:
-            checked = check_proof(proof_of(request_id, office), trusted_keys(office), office)
+            checked = check_proof(proof_of(request_id, office), trusted_by(office), office)
             desk.note(access, "erasure.checked", request_id=request_id, faults=len(checked.faults))
             return _request_page(request, desk, request_id, checked=checked)
 
@@ -167,15 +166,6 @@ def _add_recipients(app: FastAPI, desk: PrivacyDesk) -> None:
 
         request_id = await desk.do(work)
         return _to(request_id) if back else RedirectResponse("/privacy/recipients", 303)
-
-
-def trusted_keys(office: Office) -> dict[str, bytes]:
-    """Key id to public key of those that this installation signs, or has signed, with.
-
-    Raises:
-        ConfigError: A key cannot be read.
-    """
-    return known_keys(office.site)
 
 
 def _requests(request: Request, desk: PrivacyDesk, access: Access, show: Shown, page: int) -> Response:
