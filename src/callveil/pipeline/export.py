@@ -281,7 +281,7 @@ def _export_call(
     folder = f"calls/{number:04d}/"
     files, certificate, transcript = _copy(office, call, folder, archive)
     swept = office.books.removals.swept(call.call_id)
-    original_until = original_until(office, call.call_id)
+    kept_until = original_until(office, call.call_id)
     roles = call.call.parties
     return (
         ExportedCall(
@@ -296,7 +296,7 @@ def _export_call(
             masked=_masked(certificate),
             standing=own_answers(call.call.consent, parties),
             history=_history(office, call, parties),
-            kept=_kept(office, call, swept, files, original=original_until is not None),
+            kept=_kept(office, call, swept, files, original=kept_until is not None),
             restricted=swept.restricted is not None,
             held=bool(swept.holds),
             recipients=tuple(
@@ -305,7 +305,7 @@ def _export_call(
                 if not recipient.queues or call.call.queue in recipient.queues
             ),
             handling=_handling(certificate),
-            original_until=original_until,
+            original_until=kept_until,
         ),
         transcript,
     )

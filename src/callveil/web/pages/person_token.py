@@ -94,9 +94,7 @@ def unseal(token: str, session: str, *, now: datetime) -> Meant:
     made, n_known, n_alike = _HEAD.unpack_from(content)
     if not timedelta() <= now - datetime.fromtimestamp(made, UTC) + timedelta(seconds=1) <= LASTS:
         raise over
-    found = [
-        _identity(content, _HEAD.size + number * _IDENTITY.size) for number in range(n_known + n_alike)
-    ]
+    found = [_identity(content, _HEAD.size + number * _IDENTITY.size) for number in range(n_known + n_alike)]
     names = content[_HEAD.size + len(found) * _IDENTITY.size :].decode()
     person = Person(known=tuple(found[:n_known]), alike=tuple(found[n_known:])) if n_known else None
     return Meant(person=person, call_ids=tuple(names.split("\n")) if names else ())

@@ -27,7 +27,7 @@ from callveil.web.pages import (
     privacy_register,
 )
 from callveil.web.pages.person_token import Meant
-from callveil.web.pages.privacy_desk import Officer, PrivacyDesk
+from callveil.web.pages.privacy_desk import OFFICERS, PrivacyDesk
 from callveil.web.pages.render import render
 
 __all__ = ["install"]
@@ -53,17 +53,14 @@ def install(app: FastAPI, service: Service, office: Office) -> None:
 
 
 def _add_search(app: FastAPI, desk: PrivacyDesk) -> None:
-    @app.get("/privacy")
-    async def start(
-        request: Request, access: Officer, call: Annotated[str, Query(max_length=128)] = ""
-    ) -> Response:
+    @app.get("/privacy", dependencies=OFFICERS)
+    async def start(request: Request, call: Annotated[str, Query(max_length=128)] = "") -> Response:
         """The form to find a person, and what is late."""
         return await desk.do(lambda: _page(request, desk, call=call))
 
-    @app.post("/privacy/find")
+    @app.post("/privacy/find", dependencies=OFFICERS)
     async def find(
         request: Request,
-        access: Officer,
         phone: _Lines = "",
         email: _Lines = "",
         customer_id: _Lines = "",
@@ -104,9 +101,7 @@ def _page(request: Request, desk: PrivacyDesk, *, problem: str = "", call: str =
     )
 
 
-def _meant(
-    typed: dict[IdentifierKind, list[str]], region: str, call_ids: list[str], office: Office
-) -> Meant:
+def _meant(typed: dict[IdentifierKind, list[str]], region: str, call_ids: list[str], office: Office) -> Meant:
     region = region.strip().upper()
     if region and region_of(region) is None:
         raise MetadataError("Country: is none; allowed: two letters, such as GB")

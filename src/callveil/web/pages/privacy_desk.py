@@ -59,6 +59,9 @@ async def officer(request: Request) -> Access:
 
 Officer = Annotated[Access, Depends(officer)]
 
+OFFICERS = [Depends(officer)]
+"""The same for pages that do not need to know who it is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -150,9 +153,7 @@ class PrivacyDesk:
         if meant.person is None:
             return Found(token=token, subject=None, sought=named(meant.call_ids, self.office))
         subject = find_person(meant.person, (), self.office)
-        return Found(
-            token=token, subject=subject, sought=of_subject(subject, meant.call_ids, self.office)
-        )
+        return Found(token=token, subject=subject, sought=of_subject(subject, meant.call_ids, self.office))
 
     def meant(self, token: str, request: Request) -> Meant:
         """See `person_token.unseal`."""

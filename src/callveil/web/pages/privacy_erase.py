@@ -15,6 +15,7 @@ from callveil.pipeline.office_documents import preview_fields
 from callveil.pipeline.outlook import Preview, note_preview, preview
 from callveil.web.pages.access import Access
 from callveil.web.pages.privacy_desk import (
+    OFFICERS,
     Officer,
     Once,
     PersonToken,
@@ -49,8 +50,8 @@ def install(app: FastAPI, desk: PrivacyDesk) -> None:
         """What would go, what would stay and why, and who would be told."""
         return await desk.do(lambda: _preview_page(request, desk, access, person, changed=changed))
 
-    @app.get(_PATH + "/confirm")
-    async def confirm(request: Request, person: PersonToken, access: Officer) -> Response:
+    @app.get(_PATH + "/confirm", dependencies=OFFICERS)
+    async def confirm(request: Request, person: PersonToken) -> Response:
         """The word, and the day the request came."""
 
         def work() -> Response:

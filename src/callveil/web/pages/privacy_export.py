@@ -86,7 +86,7 @@ def _add_job(app: FastAPI, desk: PrivacyDesk, jobs: ExportJobs) -> None:
         return await desk.do(work)
 
     @app.post(_JOBS + "/file", dependencies=_MAY)
-    async def fetch(request: Request, job_id: _JobId, access: Officer) -> Response:
+    async def fetch(job_id: _JobId, access: Officer) -> Response:
         """Hand the archive out, once; it is deleted with that."""
 
         def work() -> Response:
@@ -102,7 +102,7 @@ def _add_job(app: FastAPI, desk: PrivacyDesk, jobs: ExportJobs) -> None:
         return await desk.do(work)
 
     @app.post(_JOBS + "/delete", dependencies=_MAY)
-    async def give_up(request: Request, job_id: _JobId, access: Officer) -> Response:
+    async def give_up(job_id: _JobId, access: Officer) -> Response:
         """Delete the archive, or stop making it."""
 
         def work() -> Response:

@@ -28,7 +28,7 @@ from callveil.web.office_papers import made_breach
 from callveil.web.office_paths import CallId
 from callveil.web.pages.access import Access
 from callveil.web.pages.person_token import Meant
-from callveil.web.pages.privacy_desk import Officer, PrivacyDesk, moment_of
+from callveil.web.pages.privacy_desk import OFFICERS, Officer, PrivacyDesk, moment_of
 from callveil.web.pages.render import render
 from callveil.web.problems import ProblemError
 
@@ -44,8 +44,8 @@ def install(app: FastAPI, desk: PrivacyDesk) -> None:
 
 
 def _add_breach(app: FastAPI, desk: PrivacyDesk) -> None:
-    @app.get("/privacy/breach")
-    async def form(request: Request, access: Officer) -> Response:
+    @app.get("/privacy/breach", dependencies=OFFICERS)
+    async def form(request: Request) -> Response:
         """What was exposed, and since when it is known."""
         return _breach_form(request)
 
@@ -129,7 +129,12 @@ def _moment(text: str, name: str) -> str:
 
 
 def _plain(problem: str) -> str:
-    words = {"known_at": "When it became known", "window": "From and to", "call_ids": "Calls", "objects": "Files"}
+    words = {
+        "known_at": "When it became known",
+        "window": "From and to",
+        "call_ids": "Calls",
+        "objects": "Files",
+    }
     field, colon, rest = problem.partition(":")
     return f"{words.get(field, field)}{colon}{rest}"
 
@@ -190,8 +195,8 @@ def _add_consent(app: FastAPI, desk: PrivacyDesk) -> None:
 
         return await desk.do(work)
 
-    @app.post("/privacy/calls/{call_id}/find")
-    async def work_on(request: Request, call_id: CallId, access: Officer) -> Response:
+    @app.post("/privacy/calls/{call_id}/find", dependencies=OFFICERS)
+    async def work_on(request: Request, call_id: CallId) -> Response:
         """Go on with this one call as with a person's: erase it, lock it away."""
 
         def work() -> Response:

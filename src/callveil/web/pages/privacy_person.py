@@ -15,6 +15,7 @@ from callveil.vocabulary.accounts import Privilege
 from callveil.web.pages.access import Access
 from callveil.web.pages.person_token import Meant
 from callveil.web.pages.privacy_desk import (
+    OFFICERS,
     Officer,
     Once,
     PersonToken,
@@ -98,13 +99,13 @@ def _person(request: Request, desk: PrivacyDesk, access: Access, token: str, pag
 
 
 def _add_restriction(app: FastAPI, desk: PrivacyDesk) -> None:
-    @app.get(_PATH + "/restriction")
-    async def form(request: Request, person: PersonToken, access: Officer) -> Response:
+    @app.get(_PATH + "/restriction", dependencies=OFFICERS)
+    async def form(request: Request, person: PersonToken) -> Response:
         """What locking away means, and the form."""
         return await desk.do(lambda: _restriction_page(request, desk, person, lifting=False))
 
-    @app.get(_PATH + "/lift")
-    async def lift_form(request: Request, person: PersonToken, access: Officer) -> Response:
+    @app.get(_PATH + "/lift", dependencies=OFFICERS)
+    async def lift_form(request: Request, person: PersonToken) -> Response:
         """What freeing means, and the form."""
         return await desk.do(lambda: _restriction_page(request, desk, person, lifting=True))
 

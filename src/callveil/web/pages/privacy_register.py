@@ -6,7 +6,7 @@ from collections import Counter
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Form, Path, Query, Request, Response
+from fastapi import FastAPI, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from callveil.kit import Office, trusted_by
@@ -172,9 +172,7 @@ def _requests(request: Request, desk: PrivacyDesk, access: Access, show: Shown, 
     office, now = desk.office, desk.office.clock.now()
     desk.note(access, "office.read", what="requests")
     every = office.books.requests.requests()
-    found = [
-        each for each in every if show is Shown.ALL or (each.closed_at is None) == (show is Shown.OPEN)
-    ]
+    found = [each for each in every if show is Shown.ALL or (each.closed_at is None) == (show is Shown.OPEN)]
     found.sort(key=lambda each: (each.closed_at is not None, not register.is_late(each, now), each.due_at))
     if show is not Shown.OPEN:
         closed = [each for each in found if each.closed_at is not None]
@@ -198,7 +196,7 @@ def _requests(request: Request, desk: PrivacyDesk, access: Access, show: Shown, 
 def _row(asked: Asked, office: Office) -> dict[str, Any]:
     now = office.clock.now()
     return {
-        "request": asked,
+        "asked": asked,
         "days_left": register.days_left(asked, now),
         "late": register.is_late(asked, now),
         "days_late": max(0, (now - asked.due_at).days),
@@ -233,8 +231,7 @@ def _request_page(
         deleted=_sums(removals),
         notices=[(notice, notice.notice_id in overdue) for notice in notices],
         has_proof=asked.kind is RequestKind.ERASURE and finished,
-        can_close=asked.closed_at is None
-        and (asked.kind in _ANSWERED or asked.state is RequestState.OPEN),
+        can_close=asked.closed_at is None and (asked.kind in _ANSWERED or asked.state is RequestState.OPEN),
         can_extend=_can_extend(asked, office),
         checked=checked,
     )
@@ -252,7 +249,11 @@ def _can_extend(asked: Asked, office: Office) -> bool:
 
 def _item(item: Any, removals: tuple[Removal, ...]) -> dict[str, Any]:
     its = [removal for removal in removals if removal.call_id == item.call_id]
-    return {"item": item, "deleted": _sums(its), "parts": sorted({part for each in its for part in each.parts})}
+    return {
+        "item": item,
+        "deleted": _sums(its),
+        "parts": sorted({part for each in its for part in each.parts}),
+    }
 
 
 def _sums(removals: Any) -> dict[str, int]:
@@ -279,11 +280,15 @@ def _recipients(request: Request, office: Office, *, every: bool) -> Response:
             {
                 "recipient": each,
                 "owed": sum(notice.recipient == each.name for notice in waiting),
-                "late": sum(notice.recipient == each.name and notice.notice_id in overdue for notice in waiting),
+                "late": sum(
+                    notice.recipient == each.name and notice.notice_id in overdue for notice in waiting
+                ),
             }
             for each in office.recipients
         ],
-        notices=[(notice, notice.notice_id in overdue, notice.recipient in known) for notice in shown[:_ROWS]],
+        notices=[
+            (notice, notice.notice_id in overdue, notice.recipient in known) for notice in shown[:_ROWS]
+        ],
         n_notices=len(shown),
         n_waiting=len(waiting),
         n_late=len(overdue),
