@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from callveil.errors import NotFoundError
 from callveil.kit import Office
@@ -52,6 +53,35 @@ class ExportOutlook:
     n_recordings: int
     n_restricted: int
     n_portable: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Parts that stay equally long.
+
+    Attributes:
+        parts: Which.
+        until: When they are to be deleted, aware UTC; None when nobody knows yet.
+        reasons: Why, each once.
+    """
+
+    parts: tuple[KeptPart, ...]
+    until: datetime | None
+    reasons: tuple[str, ...]
+
+
+def spans_of(parts: Sequence[PartDecision]) -> tuple[Span, ...]:
+    """What is decided of parts, those of the same date together."""
+    dates = dict.fromkeys(part.until for part in parts)
+    same = {until: [part for part in parts if part.until == until] for until in dates}
+    return tuple(
+        Span(
+            parts=tuple(part.part for part in found),
+            until=until,
+            reasons=tuple(dict.fromkeys(part.reason for part in found)),
+        )
+        for until, found in same.items()
+    )
 
 
 def roles_of(subject: Subject) -> Mapping[str, tuple[str, ...]]:

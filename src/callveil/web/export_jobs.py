@@ -11,6 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -115,10 +116,23 @@ class ExportJobs:
         """
         folder, job = self._find(job_id, owner)
         if job.state in (WAITING, RUNNING) and job_id not in self._own:
-            silent_s = time.time() - (folder / _STATE).stat().st_mtime
+            try:
+                silent_s = time.time() - (folder / _STATE).stat().st_mtime
+            except OSError:
+                raise _no_job() from None
             if silent_s > _SILENT_S:
                 return replace(job, state=FAILED, problem="It was interrupted. Start it again.")
         return job
+
+    def of(self, owner: str) -> tuple[tuple[str, Job], ...]:
+        """Jobs of a session with their ids."""
+        root = self._office.site.data / "exports"
+        names = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
+        found = []
+        for name in names:
+            with suppress(NotFoundError):
+                found.append((name, self.look(name, owner)))
+        return tuple(found)
 
     def take(self, job_id: str, owner: str) -> tuple[Job, IO[bytes]]:
         """Hand the archive out; from here on it has no name, and is gone once the file is closed.

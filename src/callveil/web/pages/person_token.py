@@ -30,7 +30,7 @@ LASTS = timedelta(hours=1)
 MOST_CHARS = 1900
 """Of a token: it stands in addresses, also in the one that a sign-in goes on to."""
 
-_ABOUT = b"callveil person 1"
+_ABOUT, _SAID = b"callveil person 1", b"callveil words 1"
 _KINDS = tuple(IdentifierKind)
 _HEAD, _IDENTITY = struct.Struct(">QHH"), struct.Struct(">BH32s")
 _NONCE_BYTES = 12
@@ -71,9 +71,7 @@ def seal(meant: Meant, session: str, *, now: datetime) -> str:
             "\n".join(meant.call_ids).encode(),
         )
     )
-    nonce = os.urandom(_NONCE_BYTES)
-    sealed = nonce + AESGCM(_key(session)).encrypt(nonce, content, _ABOUT)
-    token = base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+    token = _sealed(content, session, _ABOUT)
     if len(token) > MOST_CHARS:
         raise MetadataError("that is too much for one search; allowed: about 30 identifiers or calls")
     return token
@@ -86,11 +84,9 @@ def unseal(token: str, session: str, *, now: datetime) -> Meant:
         ProblemError: 404, it is of another session, too old, or was changed.
     """
     over = ProblemError(404, "This search has ended. Find the person again under Privacy.")
-    try:
-        sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        content = AESGCM(_key(session)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _ABOUT)
-    except (binascii.Error, ValueError, InvalidTag):
-        raise over from None
+    content = _opened(token, session, _ABOUT)
+    if content is None:
+        raise over
     made, n_known, n_alike = _HEAD.unpack_from(content)
     if not timedelta() <= now - datetime.fromtimestamp(made, UTC) + timedelta(seconds=1) <= LASTS:
         raise over
@@ -98,6 +94,30 @@ def unseal(token: str, session: str, *, now: datetime) -> Meant:
     names = content[_HEAD.size + len(found) * _IDENTITY.size :].decode()
     person = Person(known=tuple(found[:n_known]), alike=tuple(found[n_known:])) if n_known else None
     return Meant(person=person, call_ids=tuple(names.split("\n")) if names else ())
+
+
+def seal_words(words: str, session: str) -> str:
+    """Words of ours for the next page, so that nobody else can have a page say something."""
+    return _sealed(words.encode(), session, _SAID)
+
+
+def unseal_words(token: str, session: str) -> str:
+    """What `seal_words` was given; empty for anything else."""
+    return (_opened(token, session, _SAID) or b"").decode()
+
+
+def _sealed(content: bytes, session: str, about: bytes) -> str:
+    nonce = os.urandom(_NONCE_BYTES)
+    sealed = nonce + AESGCM(_key(session)).encrypt(nonce, content, about)
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+
+def _opened(token: str, session: str, about: bytes) -> bytes | None:
+    try:
+        sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        return AESGCM(_key(session)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], about)
+    except (binascii.Error, ValueError, InvalidTag):
+        return None
 
 
 def _identity(content: bytes, at: int) -> Identity:

@@ -27,7 +27,7 @@ from callveil.web.pages import (
     privacy_register,
 )
 from callveil.web.pages.person_token import Meant
-from callveil.web.pages.privacy_desk import OFFICERS, PrivacyDesk
+from callveil.web.pages.privacy_desk import OFFICERS, Officer, PrivacyDesk, session_of
 from callveil.web.pages.render import render
 
 __all__ = ["install"]
@@ -43,20 +43,41 @@ _Lines = Annotated[str, Form(max_length=8000)]
 
 def install(app: FastAPI, service: Service, office: Office) -> None:
     """Add the pages under /privacy."""
-    desk = PrivacyDesk(service, office)
-    _add_search(app, desk)
+    desk, jobs = PrivacyDesk(service, office), ExportJobs(office)
+    _add_search(app, desk, jobs)
     privacy_person.install(app, desk)
     privacy_erase.install(app, desk)
-    privacy_export.install(app, desk, ExportJobs(office))
+    privacy_export.install(app, desk, jobs)
     privacy_register.install(app, desk)
     privacy_papers.install(app, desk)
 
 
-def _add_search(app: FastAPI, desk: PrivacyDesk) -> None:
-    @app.get("/privacy", dependencies=OFFICERS)
-    async def start(request: Request, call: Annotated[str, Query(max_length=128)] = "") -> Response:
-        """The form to find a person, and what is late."""
-        return await desk.do(lambda: _page(request, desk, call=call))
+def _add_search(app: FastAPI, desk: PrivacyDesk, jobs: ExportJobs) -> None:
+    @app.get("/privacy")
+    async def start(
+        request: Request,
+        access: Officer,
+        call: Annotated[str, Query(max_length=128)] = "",
+        wrong: Annotated[str, Query(max_length=2000)] = "",
+    ) -> Response:
+        """The form to find a person, what is late, and the archives of this session."""
+
+        def work() -> Response:
+            office, now = desk.office, desk.office.clock.now()
+            found = [each for each in office.books.requests.requests() if each.closed_at is None]
+            return render(
+                request,
+                "privacy.html.j2",
+                problem=desk.unseal_words(wrong, request),
+                call=call,
+                n_open=len(found),
+                n_late=sum(register.is_late(each, now) for each in found),
+                n_silent=len(late(office.books.notices.notices(waiting=True), now)),
+                jobs=jobs.of(session_of(access).digest),
+                regions=sorted(phonenumbers.SUPPORTED_REGIONS),
+            )
+
+        return await desk.do(work)
 
     @app.post("/privacy/find", dependencies=OFFICERS)
     async def find(
@@ -67,7 +88,10 @@ def _add_search(app: FastAPI, desk: PrivacyDesk) -> None:
         region: Annotated[str, Form(max_length=20)] = "",
         calls: _Lines = "",
     ) -> Response:
-        """Turn what was typed into keyed hashes, which are all that goes on."""
+        """Turn what was typed into keyed hashes, which are all that goes on.
+
+        It always leads elsewhere: a browser keeps what was sent for a page, to send it again.
+        """
 
         def work() -> Response:
             typed = {
@@ -78,27 +102,11 @@ def _add_search(app: FastAPI, desk: PrivacyDesk) -> None:
             try:
                 token = desk.seal(_meant(typed, region, _lines(calls), desk.office), request)
             except (MetadataError, NotFoundError) as error:
-                return _page(request, desk, problem=str(error))
+                said = desk.seal_words(str(error)[:800], request)
+                return RedirectResponse(f"/privacy?wrong={said}", 303)
             return RedirectResponse(f"/privacy/persons/{token}", 303)
 
         return await desk.do(work)
-
-
-def _page(request: Request, desk: PrivacyDesk, *, problem: str = "", call: str = "") -> Response:
-    """What was typed is not shown again: a page may lie around in a browser."""
-    office, now = desk.office, desk.office.clock.now()
-    found = [each for each in office.books.requests.requests() if each.closed_at is None]
-    return render(
-        request,
-        "privacy.html.j2",
-        status=422 if problem else 200,
-        problem=problem,
-        call=call,
-        n_open=len(found),
-        n_late=sum(register.is_late(each, now) for each in found),
-        n_silent=len(late(office.books.notices.notices(waiting=True), now)),
-        regions=sorted(phonenumbers.SUPPORTED_REGIONS),
-    )
 
 
 def _meant(typed: dict[IdentifierKind, list[str]], region: str, call_ids: list[str], office: Office) -> Meant:

@@ -21,7 +21,7 @@ from callveil.pipeline.outlook import Sought, named, of_subject
 from callveil.pipeline.subjects import Subject, find_person
 from callveil.vocabulary.accounts import Session, WebRole
 from callveil.web.pages.access import Access, Cookies, require
-from callveil.web.pages.person_token import MOST_CHARS, Meant, seal, unseal
+from callveil.web.pages.person_token import MOST_CHARS, Meant, seal, seal_words, unseal, unseal_words
 from callveil.web.problems import ProblemError
 
 log = logging.getLogger(__name__)
@@ -158,6 +158,14 @@ class PrivacyDesk:
     def meant(self, token: str, request: Request) -> Meant:
         """See `person_token.unseal`."""
         return unseal(token, self._session(request), now=self.office.clock.now())
+
+    def seal_words(self, words: str, request: Request) -> str:
+        """See `person_token.seal_words`."""
+        return seal_words(words, self._session(request))
+
+    def unseal_words(self, token: str, request: Request) -> str:
+        """See `person_token.unseal_words`."""
+        return unseal_words(token, self._session(request))
 
     def note(self, access: Access, action: str, call_id: str | None = None, **detail: str | int) -> None:
         """Write into the audit chain what has no entry of its own."""

@@ -13,6 +13,7 @@ from callveil.kit import Office
 from callveil.pipeline import erasure
 from callveil.pipeline.office_documents import preview_fields
 from callveil.pipeline.outlook import Preview, note_preview, preview
+from callveil.pipeline.person_page import spans_of
 from callveil.web.pages.access import Access
 from callveil.web.pages.privacy_desk import (
     OFFICERS,
@@ -128,6 +129,7 @@ def _preview_page(
         token=token,
         changed=changed,
         calls=found.calls[:_MOST_ROWS],
+        spans_of=spans_of,
         recipients=_deadlines(found, desk.office),
         **_numbers(found),
     )

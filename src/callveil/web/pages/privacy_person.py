@@ -6,10 +6,11 @@ from typing import Annotated
 
 from fastapi import FastAPI, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import StringConstraints
 
 from callveil.errors import MetadataError
 from callveil.pipeline import restrict
-from callveil.pipeline.person_page import held_calls, roles_of, told_of
+from callveil.pipeline.person_page import held_calls, roles_of, spans_of, told_of
 from callveil.pipeline.subjects import find_person, note_search
 from callveil.vocabulary.accounts import Privilege
 from callveil.web.pages.access import Access
@@ -34,7 +35,8 @@ _ROWS = 50
 
 _PATH = "/privacy/persons/{person}"
 
-_ShortIds = Annotated[list[Annotated[str, Form(pattern=r"^[0-9a-f]{10}$")]], Form(max_length=100)]
+_ShortId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{10}$")]
+_ShortIds = Annotated[list[_ShortId] | None, Form(max_length=100)]
 _Page = Annotated[int, Query(ge=1, le=100_000)]
 
 
@@ -52,7 +54,7 @@ def _add_person(app: FastAPI, desk: PrivacyDesk) -> None:
 
     @app.post(_PATH + "/linked")
     async def linked(
-        request: Request, person: PersonToken, access: Officer, also: _ShortIds | None = None
+        request: Request, person: PersonToken, access: Officer, also: _ShortIds = None
     ) -> Response:
         """Take those that were ticked for the same person."""
 
@@ -91,7 +93,7 @@ def _person(request: Request, desk: PrivacyDesk, access: Access, token: str, pag
         subject=subject,
         calls=held_calls(shown, {} if subject is None else roles_of(subject), office),
         n_calls=len(call_ids),
-        told=told_of(found.sought, office),
+        spans_of=spans_of,
         page=page,
         n_pages=n_pages,
         may_export=access.has_privilege(Privilege.EXPORT),
