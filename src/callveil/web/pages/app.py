@@ -23,6 +23,7 @@ from callveil.web.pages import (
     corrections,
     me,
     originals,
+    privacy,
     problem_pages,
     quarantine,
     sign_in,
@@ -43,6 +44,7 @@ _PAGES: tuple[Install, ...] = (
     corrections.install,
     quarantine.install,
     originals.install,
+    privacy.install,
     audit.install,
 )
 """What adds pages, in any order."""
