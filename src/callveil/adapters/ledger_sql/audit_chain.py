@@ -130,7 +130,7 @@ def digest_of(
 
 
 def lock(connection: sa.Connection) -> None:
-    """Keep others from adding until the transaction ends: what is looked up then does not change meanwhile."""
+    """Keep others from adding until the transaction ends: what is looked up then stays so."""
     connection.execute(sa.select(audit_head).with_for_update()).one()
 
 
