@@ -15,14 +15,14 @@ from starlette.types import ASGIApp, Scope
 
 from callveil.kit import Office, Service, office_of, open_passwords
 from callveil.ports import Passwords
-from callveil.web.pages import ops, problem_pages, retention, sign_in
+from callveil.web.pages import holds, ops, problem_pages, retention, sign_in
 from callveil.web.pages.access import Access, Gate, require
 from callveil.web.pages.headers import SecureAnswers
 from callveil.web.pages.render import STATIC, places_for, render
 
 Install = Callable[[FastAPI, Service, Office], None]
 
-_PAGES: tuple[Install, ...] = (ops.install, retention.install)
+_PAGES: tuple[Install, ...] = (ops.install, retention.install, holds.install)
 """What adds pages, in any order."""
 
 

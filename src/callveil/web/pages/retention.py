@@ -25,6 +25,7 @@ from callveil.web.pages.render import render
 from callveil.web.pages.retention_edit import (
     check_all_queues,
     look_at,
+    name_of,
     sent_base,
     sent_text,
     shown_policies,
@@ -187,7 +188,7 @@ def _view(office: Office, access: Access) -> dict[str, Any]:
     return {
         "current": current,
         "history": history,
-        "name": office.in_force.name,
+        "name": name_of(office),
         "policies": shown_policies(office.policies),
         "may_change": _may_change(access),
         "proposal": _proposal(office, access, current),

@@ -6,7 +6,7 @@ Nothing is kept here between two requests: what is written travels with the form
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -26,7 +26,7 @@ from callveil.kit import Office, fallback_policy, findings_of, text_of_file
 from callveil.retention.compare import compare
 from callveil.retention.words import match_words, part_words, period_words, since_words
 from callveil.vocabulary.accounts import WebRole
-from callveil.vocabulary.retention import KeptPart, Policy
+from callveil.vocabulary.retention import KeptPart, Period, Policy
 from callveil.web.pages.access import Access, require
 from callveil.web.pages.render import render
 from callveil.web.pages.retention_form import (
@@ -150,6 +150,15 @@ def text_of(office: Office, origin: str = "") -> str:
     return text_of_file(office.config) if chosen is None else chosen.text
 
 
+def name_of(office: Office) -> str:
+    """Where the policies in force stand, without folders of this machine."""
+    version = office.books.policy_sets.version()
+    if version:
+        return f"set {version}"
+    file = office.config.retention_policies
+    return f"the profile {office.config.name}" + (f", {file.name}" if file is not None else "")
+
+
 def look_at(text: str, office: Office) -> tuple[tuple[Policy, ...] | None, tuple[Found, ...]]:
     """The policies of a text, and what is to be known about it; the same as `callveil config check` tells.
 
@@ -187,18 +196,22 @@ def shown_policies(policies: tuple[Policy, ...]) -> list[dict[str, Any]]:
             "law": policy.law,
             "fallback": policy.fallback,
             "periods": [
-                (PERIODS[kind], part_words(part), period_words(periods[part]))
-                for kind, periods in (
-                    ("keep", policy.keep),
-                    ("duty", policy.duty),
-                    ("maximum", policy.maximum),
-                )
-                for part in KeptPart
-                if part in periods
+                (PERIODS[kind], parts, period)
+                for kind, periods in zip(PERIODS, (policy.keep, policy.duty, policy.maximum), strict=True)
+                for period, parts in _by_period(periods)
             ],
         }
         for policy in policies
     ]
+
+
+def _by_period(periods: Mapping[KeptPart, Period]) -> list[tuple[str, str]]:
+    """Parts that are kept alike, together: ("1 year", "audio, transcript")."""
+    alike: dict[str, list[str]] = {}
+    for part in KeptPart:
+        if part in periods:
+            alike.setdefault(period_words(periods[part]), []).append(part_words(part))
+    return [(period, ", ".join(parts)) for period, parts in alike.items()]
 
 
 def _sentence(words: str) -> str:
@@ -266,7 +279,7 @@ def _page(
         text=text,
         base=base,
         is_old=base != office.books.policy_sets.version(),
-        in_force=office.in_force.name,
+        in_force=name_of(office),
         policies=None if policies is None else shown_policies(policies),
         fallback=shown_policies((fallback,))[0],
         found=found,
