@@ -14,6 +14,7 @@ from callveil.kit import Office
 from callveil.pipeline.holds import HoldQuery, how_many, matching
 from callveil.pipeline.outlook import Sought, named, of_subject
 from callveil.pipeline.subjects import Linked, note_search
+from callveil.rights.identifiers import MOST_IDENTIFIERS
 from callveil.vocabulary.retention import HoldScope
 from callveil.web.office_bodies import IdentifiersBody
 from callveil.web.office_person import find, identifiers_of
@@ -146,8 +147,10 @@ def _person(form: HoldForm, access: Access, office: Office) -> Any:
     lines = {name: _lines(form.values[name]) for name in ("phone", "email", "customer_id")}
     if not any(lines.values()):
         raise MetadataError("phone, email, customer_id: name one of them")
-    if any(len(each) > 512 for values in lines.values() for each in values) or len(lines) > 50:
+    if any(len(each) > 512 for values in lines.values() for each in values):
         raise MetadataError("phone, email, customer_id: one is too long")
+    if sum(map(len, lines.values())) > MOST_IDENTIFIERS:
+        raise MetadataError(f"phone, email, customer_id: allowed: {MOST_IDENTIFIERS} of them")
     given = IdentifiersBody(**lines)
     wanted = identifiers_of(given, form.values["region"].upper() or None)
     return find(wanted, form.linked, office), wanted

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from callveil.errors import NotFoundError
+from callveil.errors import MetadataError, NotFoundError
 from callveil.kit import Office, Service
 from callveil.pipeline import holds
 from callveil.vocabulary.accounts import WebRole
@@ -80,24 +81,24 @@ def _add_place(app: FastAPI, office: Office, jobs: Jobs) -> None:
         call: CallIdQuery = "",
     ) -> Response:
         """What to place one on."""
-        within = access.user.queues or None
-
-        def work() -> Response:
-            values = dict.fromkeys(FIELDS, "") | {"calls": call}
-            queues = office.ledger.search.queues(within=within)
-            return render(
-                request, "hold_new.html.j2", scope=scope, scopes=HoldScope, values=values, queues=queues
-            )
-
-        return await run_in_threadpool(work)
+        values = dict.fromkeys(FIELDS, "") | {"calls": call, "reason": "", "authority": ""}
+        return await run_in_threadpool(lambda: _form(request, office, access, scope, values))
 
     @app.post("/retention/holds/preview")
     async def preview(request: Request, access: Reader) -> Response:
         """How many calls it would be on; nothing is placed yet."""
-        asked = read_hold_form(await request.form())
+        given = await request.form()
 
         def work() -> Response:
-            meant = look_up(asked, access, office)
+            try:
+                asked = read_hold_form(given)
+                meant = look_up(asked, access, office)
+            except (MetadataError, NotFoundError) as error:
+                values = {name: str(given.get(name, "")) for name in (*FIELDS, "reason", "authority")}
+                scope = (
+                    HoldScope(str(given["scope"])) if given.get("scope") in set(HoldScope) else HoldScope.CALL
+                )
+                return _form(request, office, access, scope, values, problem=str(error))
             return render(request, "hold_preview.html.j2", form=asked, meant=meant, scopes=_SCOPES)
 
         return await run_in_threadpool(work)
@@ -150,6 +151,27 @@ def _add_release(app: FastAPI, office: Office, jobs: Jobs) -> None:
         )
         _follow(hold_id, office, jobs)
         return RedirectResponse(f"/retention/holds?released={hold_id}", 303)
+
+
+def _form(
+    request: Request,
+    office: Office,
+    access: Access,
+    scope: HoldScope,
+    values: Mapping[str, str],
+    *,
+    problem: str = "",
+) -> Response:
+    queues = office.ledger.search.queues(within=access.user.queues or None)
+    return render(
+        request,
+        "hold_new.html.j2",
+        status=422 if problem else 200,
+        scope=scope,
+        values=values,
+        queues=queues,
+        problem=problem,
+    )
 
 
 def _follow(hold_id: str, office: Office, jobs: Jobs) -> None:
