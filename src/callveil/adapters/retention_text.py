@@ -91,7 +91,7 @@ def blocks(text: str) -> tuple[Block, ...]:
     lines = text.splitlines()
     headers = [number for number, line in enumerate(lines) if _HEADER.fullmatch(line)]
     leads = [_lead(lines, header) for header in headers]
-    ends = [*leads[1:], len(lines)]
+    ends = [*leads[1:], len(lines)] if headers else []
     return tuple(
         Block(lead=lead, header=header, end=_end(lines, header, end))
         for lead, header, end in zip(leads, headers, ends, strict=True)

@@ -160,9 +160,14 @@ def install(app: FastAPI, simulations: Simulations) -> None:
         """How far it is, or what came out; `part` without the page around it."""
         job = simulations.of(access, job_id)
         template = "retention_simulation_part.html.j2" if part else "retention_simulation.html.j2"
-        values = shown(job.result) if job.result is not None else {}
-        answer = await run_in_threadpool(lambda: render(request, template, job=job, **values))
-        if part and job.ended:
+        ended = job.ended  # it may end while the page is made
+
+        def work() -> Response:
+            values = shown(job.result) if ended and job.problem is None else {}
+            return render(request, template, job=job, ended=ended, **values)
+
+        answer = await run_in_threadpool(work)
+        if part and ended:
             # The whole page has more to say than the part that was waited for.
             answer.headers["HX-Redirect"] = f"/retention/simulations/{job.job_id}"
         return answer
