@@ -195,7 +195,7 @@ def check_axe() -> Callable[..., None]:
         page.evaluate(f"() => {{ if (!window.axe) {{ {source} }} }}")
         found = page.evaluate(
             """([tags, exclude]) => axe.run({include: [["html"]], exclude: exclude.map((each) => [each])},
-            {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]})""",
+            {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"], preload: false})""",
             [_AXE_TAGS, list(exclude)],
         )
         told = [

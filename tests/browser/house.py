@@ -177,9 +177,17 @@ def build_house(folder: Path, *, now: datetime | None = None, n_calls: int = 60,
     return house
 
 
-def copy_house(kept: Path, folder: Path, **profile: Any) -> House:
-    """Open a copy of a house that was built and `keep`t before; `profile` as for `build_house`."""
-    shutil.copytree(kept, folder)
+def copy_house(kept: Path, folder: Path | None, **profile: Any) -> House:
+    """Open a copy of a house that was built and `keep`t before; `profile` as for `build_house`.
+
+    Args:
+        kept: Its folder.
+        folder: Where the copy goes; None to open the house itself.
+        profile: See `build_house`.
+    """
+    if folder is not None:
+        shutil.copytree(kept, folder)
+    folder = folder or kept
     known = json.loads((folder / _KNOWN).read_text())
     house = _open(folder, HouseClock(datetime.now(UTC).replace(microsecond=0)), profile)
     house.calls = known["calls"]
