@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import secrets
+import ssl
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from callveil.adapters import oidc_wire
 from callveil.adapters.oidc import OpenIdProvider
@@ -262,3 +272,62 @@ def test_an_endless_answer_is_cut_off(ours, identity_provider, monkeypatch):
 def test_an_issuer_without_tls_is_refused(identity_provider, issuer):
     with pytest.raises(ConfigError, match=r"web\.oidc\.issuer"):
         OpenIdProvider(issuer, "a", "b", name="n", clock=identity_provider.clock)
+
+
+@pytest.fixture
+def tls_server(tmp_path):
+    """An HTTPS server with a certificate that nobody knows; (address, file of the certificate)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "key.pem").write_bytes(private)
+    (tmp_path / "certificate.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_):
+            pass
+
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, *_):
+            pass
+
+    server = Quiet(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_address[1]}/", tmp_path / "certificate.pem"
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+def test_a_certificate_that_nobody_knows_is_refused_and_one_of_your_own_can_be_named(tls_server, monkeypatch):
+    url, certificate = tls_server
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with pytest.raises(UnavailableError, match="SSLError"):
+        oidc_wire.Wire().get_json(url)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert oidc_wire.Wire().get_json(url) == {}
+    with pytest.raises(UnavailableError, match="SSLError"):
+        oidc_wire.Wire().get_json(url.replace("127.0.0.1", "localhost"))
