@@ -267,7 +267,9 @@ def test_every_playing_is_written_down_before_anything_is_decrypted(quarantined,
     opened = []
     read = service.landing.read
     monkeypatch.setattr(
-        service.landing, "read", lambda *a, **k: (opened.append(len(entries(service, "original.played"))), read(*a, **k))[1]
+        service.landing,
+        "read",
+        lambda *a, **k: (opened.append(len(entries(service, "original.played"))), read(*a, **k))[1],
     )
     assert hugo.hear("/quarantine/c-1", "play-0123456789abcdef").status_code == 409
     assert opened == []
@@ -278,12 +280,16 @@ def test_every_playing_is_written_down_before_anything_is_decrypted(quarantined,
     second = hugo.listen("/quarantine/c-1", reason="")
     assert hugo.hear("/quarantine/c-1", second).status_code == 206
     found = entries(service, "original.played")
-    assert [(each.actor, each.call_id, each.detail["reason"]) for each in found] == [("user:hugo", "c-1", WHY)] * 2
+    assert [(each.actor, each.call_id, each.detail["reason"]) for each in found] == [
+        ("user:hugo", "c-1", WHY)
+    ] * 2
     assert [each.detail["play"] for each in found] == [first, second]
     assert service.ledger.check_audit() is None
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "test", "x" * 201, "call of ada@example.org", "caller 0151 2345"])
+@pytest.mark.parametrize(
+    "reason", ["", "   ", "test", "x" * 201, "call of ada@example.org", "caller 0151 2345"]
+)
 def test_a_reason_is_needed_and_names_nobody(quarantined, enter, service, reason):
     quarantined()
     hugo = enter("hugo", privileges=HEAR)
@@ -386,7 +392,9 @@ def test_a_live_call_is_heard_too(service, enter, quarantined, monkeypatch):
     get = service.ledger.get
     stream = f"{RawEncoding.PCM_16.value}/8000/2"
     monkeypatch.setattr(
-        service.ledger, "get", lambda call_id: dataclasses.replace(get(call_id), landing=landed.token, stream=stream)
+        service.ledger,
+        "get",
+        lambda call_id: dataclasses.replace(get(call_id), landing=landed.token, stream=stream),
     )
     hugo = enter("hugo", privileges=HEAR)
     play = hugo.listen("/quarantine/c-1")
@@ -440,7 +448,9 @@ def test_no_token_opens_anything(quarantined, enter, service):
         assert machine.get(path, Authorization=f"Bearer {'T' * 43}").status_code == 403, path
 
 
-def test_nothing_raw_reaches_the_disk_or_the_log(quarantined, enter, service, sound, caplog, tmp_path, monkeypatch):
+def test_nothing_raw_reaches_the_disk_or_the_log(
+    quarantined, enter, service, sound, caplog, tmp_path, monkeypatch
+):
     quarantined()
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     caplog.set_level(logging.DEBUG)
