@@ -316,7 +316,8 @@ def _search(result: Mapping[str, Any]) -> str:
 
 
 def _first_and_median(seconds: Mapping[str, float]) -> str:
-    return f"{1000 * seconds['median']:.0f} ms ({1000 * seconds['first']:.0f})"
+    told = f"{1000 * seconds['median']:.0f} ms ({1000 * seconds['first']:,.0f})"
+    return f"{told}, {seconds['given_up']} of 5 given up" if seconds.get("given_up") else told
 
 
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {

@@ -65,7 +65,7 @@ def test_what_is_chosen_shows_at_once_and_stands_in_the_address(calls, new_page,
     assert rows(other) == there != []
     page.go_back()
     page.wait_for_url("**/calls?state=quarantined&sort=masked")
-    page.wait_for_function("document.querySelector('#found').textContent === '4 calls'")
+    page.locator("#found", has_text="4 calls").wait_for()
     assert page.get_by_label("Quarantined").is_checked()
 
 
@@ -106,11 +106,11 @@ def test_rows_and_pages_are_walked_with_keys(calls):
         assert now() == expected
     page.keyboard.press("n")
     page.wait_for_url("**/calls?after=*")
-    page.wait_for_function("!document.querySelector('#page-before').ariaDisabled")
+    page.locator("#page-before[href]").wait_for()
     assert not set(rows(page)) & set(first)
     page.keyboard.press("p")
     page.wait_for_url("**/calls?before=*")
-    page.wait_for_function(f"document.querySelector('a[data-row]').href.endsWith('{first[0]}')")
+    page.locator(f"tbody tr:first-child a[data-row][href$='{first[0]}']").wait_for()
     page.keyboard.press("?")
     assert page.get_by_role("dialog").is_visible()
     page.get_by_label("Use these keys").uncheck()

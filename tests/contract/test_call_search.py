@@ -391,6 +391,8 @@ def test_queues_and_agents_are_listed(many):
     every = tuple(sorted({each["queue"] for each in known} - {None}))
     assert ledger.search.queues(within=None) == every
     assert ledger.search.queues(within=frozenset({"care", "other"})) == ("care",)
+    assert ledger.search.queues(within=frozenset(every), limit=1) == every[:1]
+    assert ledger.search.queues(within=frozenset(every[-1:]), limit=1) == every[-1:]
     assert ledger.search.agents(within=None) == ("anna", "ben")
     assert ledger.search.agents(within=None, limit=1) == ("anna",)
 

@@ -96,6 +96,7 @@ def test_counts_and_names_read_little(filled):
     for work in (
         lambda: ledger.search.count(CallQuery(text="cancel"), within=None),
         lambda: ledger.search.queues(within=None),
+        lambda: ledger.search.queues(within=TWO),
         lambda: ledger.search.agents(within=None),
         lambda: ledger.search.agents(within=TWO),
         lambda: ledger.search.unindexed(),

@@ -93,8 +93,15 @@ class SqlCallSearch:
 
     def queues(self, *, within: frozenset[str] | None, limit: int = 200) -> tuple[str, ...]:
         """See `CallSearch.queues`."""
-        found = self._database.read(lambda c: _distinct(c, calls.c.queue, limit))
-        return tuple(queue for queue in found if within is None or queue in within)
+
+        def work(connection: sa.Connection) -> tuple[str, ...]:
+            if within is None:
+                return _distinct(connection, calls.c.queue, limit)
+            one = sa.select(calls.c.queue).limit(1)
+            found = (connection.scalar(one.where(calls.c.queue == queue)) for queue in sorted(within))
+            return tuple(queue for queue in found if queue is not None)[:limit]
+
+        return self._database.read(work)
 
     def agents(self, *, within: frozenset[str] | None, limit: int = 200) -> tuple[str, ...]:
         """See `CallSearch.agents`."""
