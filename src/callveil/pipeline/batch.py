@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,7 +15,7 @@ from callveil.adapters.audio_file import open_recording
 from callveil.adapters.call_metadata import minimal_call, parse_call
 from callveil.config import Config, Site
 from callveil.errors import CallveilError, MetadataError
-from callveil.kit import Enlisting, Kit, build_enlisting, build_kit
+from callveil.kit import Enlisting, Kit, LivePolicies, build_enlisting, build_kit
 from callveil.pipeline.enlist import enlisted
 from callveil.pipeline.listen import OnProgress
 from callveil.pipeline.record_call import record_call
@@ -232,6 +233,9 @@ class _Worker:
     def __init__(self, config: Config, location: str, site: Site | None, actor: str) -> None:
         self._kit = build_kit(config, location)
         self._enlisting = None if site is None else build_enlisting(config, site, actor)
+        if self._enlisting is not None:
+            in_force = LivePolicies(config, self._enlisting.books.policy_sets)
+            self._kit = changed(self._kit, in_force=in_force)
 
     def process(self, job: Job, on_progress: OnProgress = lambda _: None) -> Outcome:
         return process(job, self._kit, on_progress, self._enlisting)

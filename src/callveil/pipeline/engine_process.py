@@ -8,13 +8,14 @@ import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
 from callveil.adapters.json_logs import log_as_json
 from callveil.config import Config, Site
-from callveil.kit import Service, build_kit, build_service, office_of
+from callveil.kit import LivePolicies, Service, build_kit, build_service, office_of
 from callveil.pipeline.carry_out import carry_out
 from callveil.pipeline.work import Report, redact_call
 
@@ -148,7 +149,9 @@ def _main(pipe: Connection, config: Config, site: Site, name: str, threads: int)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     log_as_json()  # a fresh process would print exceptions and libraries' warnings with their words
     service = build_service(config, site)
-    kit = build_kit(config, site.store, site.landing_key)
+    # Asked for every call: what was put in force on the pages a moment ago counts for the next one.
+    in_force = LivePolicies(config, service.books.policy_sets, checked_s=0)
+    kit = replace(build_kit(config, site.store, site.landing_key), in_force=in_force)
     sending = threading.Lock()
 
     office = office_of(service)

@@ -122,7 +122,8 @@ def publish(redacted: Redacted, kit: Kit, watch: Stopwatch, *, replace: bool) ->
 def decide_retention(redacted: Redacted, kit: Kit) -> Decision:
     """How long the parts of a call that is to be published are kept, by the policies alone."""
     facts = call_facts(redacted.call, State.PUBLISHED.value, redacted.redaction.audio.facts.duration_s)
-    policies = kit.policies or (fallback_policy(kit.profile),)
+    policies = kit.policies if kit.in_force is None else kit.in_force.now()
+    policies = policies or (fallback_policy(kit.profile),)
     return decide(facts, policies, (), (), kit.clock.now())
 
 

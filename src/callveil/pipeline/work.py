@@ -9,18 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from callveil.adapters.landed_recording import LandedStream, RawEncoding, open_landed
 from callveil.errors import CallveilError, LeaseLostError, LedgerError
 from callveil.kit import Kit, Office, Service, audio_limits
 from callveil.pipeline.gate import decide, is_held
 from callveil.pipeline.holds import mark_published
+from callveil.pipeline.landed import landed_audio
 from callveil.pipeline.lease import Lease
 from callveil.pipeline.listen import OnProgress
 from callveil.pipeline.record_call import record_call
 from callveil.pipeline.seal import erase_original
 from callveil.ports import AudioSource
 from callveil.stages.retention_tags import call_prefix
-from callveil.vocabulary.audio import AudioFormat
 from callveil.vocabulary.ledger import CallState, Claim, LedgerCall, Settlement
 from callveil.vocabulary.proof import VerifyResult
 from callveil.vocabulary.recording import Outcome, State
@@ -160,22 +159,10 @@ def _redact(
 def _recording(found: LedgerCall, service: Service) -> Iterator[AudioSource]:
     if found.landing is None:
         raise LeaseLostError("its audio is gone")
+    follow = None if found.stream is None or found.arrived_at else _Arriving(found.call_id, service)
     limits = audio_limits(service.config.profile)
-    name = f"call {found.call_id}"
-    if found.stream is None:
-        with open_landed(service.landing, found.landing, limits, name) as recording:
-            yield recording
-        return
-    encoding, rate_hz, channels = found.stream.split("/")
-    yield LandedStream(
-        service.landing,
-        found.landing,
-        format=AudioFormat(rate_hz=int(rate_hz), channels=int(channels), codec=encoding),
-        encoding=RawEncoding(encoding),
-        limits=limits,
-        name=name,
-        follow=None if found.arrived_at else _Arriving(found.call_id, service),
-    )
+    with landed_audio(found, service.landing, limits, follow=follow) as recording:
+        yield recording
 
 
 class _Arriving:

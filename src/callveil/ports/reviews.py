@@ -51,6 +51,21 @@ class Reviews(Protocol):
     def of(self, call_id: str) -> tuple[Review, ...]:
         """Reviews of a call, oldest first."""
 
+    def reported(
+        self,
+        *,
+        within: frozenset[str] | None,
+        after: tuple[datetime, str] | None = None,
+        limit: int = 50,
+    ) -> tuple[Review, ...]:
+        """OVER that waits for somebody with the original, oldest first, a page at a time.
+
+        Args:
+            within: Queues whose calls may be seen; None for all.
+            after: `at` and id of the review that the page begins behind.
+            limit: 1 to 500.
+        """
+
     def missed(self, call_id: str) -> tuple[Stretch, ...]:
         """Stretches to mask whenever this call is redacted: of MISSED and RELEASE that are not refused."""
 
@@ -149,9 +164,21 @@ class Proposals(Protocol):
         """
 
     def proposals(
-        self, kind: ProposalKind, *, state: ProposalState | None = ProposalState.OPEN, limit: int = 200
+        self,
+        kind: ProposalKind,
+        *,
+        state: ProposalState | None = ProposalState.OPEN,
+        about: str | None = None,
+        limit: int = 200,
     ) -> tuple[Proposal, ...]:
-        """Those of a kind, newest first; with `state` None whatever became of them."""
+        """Those of a kind, newest first.
+
+        Args:
+            kind: Of what is proposed.
+            state: What became of them; None for whatever did.
+            about: Only those about this; None for all.
+            limit: At most so many.
+        """
 
     def approve(self, proposal_id: str, *, actor: str, now: datetime) -> Proposal:
         """Agree. Whoever calls this carries it out, and again after a crash: the work must bear that.

@@ -14,6 +14,7 @@ from callveil.adapters.ledger_sql.call_rows import dump
 from callveil.adapters.ledger_sql.call_state import enter, find
 from callveil.adapters.ledger_sql.database import Database
 from callveil.adapters.ledger_sql.review_tables import review_of, reviews
+from callveil.adapters.ledger_sql.tables import calls
 from callveil.errors import NotFoundError, RefusedError
 from callveil.vocabulary.ledger import CallState, LedgerCall, Settlement
 from callveil.vocabulary.retention import KeptPart
@@ -61,6 +62,28 @@ class SqlReviews:
         """See `Reviews.of`."""
         query = sa.select(reviews).where(reviews.c.call_id == call_id)
         return self._reviews(query.order_by(reviews.c.at, reviews.c.review_id))
+
+    def reported(
+        self,
+        *,
+        within: frozenset[str] | None,
+        after: tuple[datetime, str] | None = None,
+        limit: int = 50,
+    ) -> tuple[Review, ...]:
+        """See `Reviews.reported`."""
+        if within is not None and not within:
+            return ()
+        query = sa.select(reviews).where(
+            reviews.c.state == _STATE.REPORTED.value, reviews.c.kind == _KIND.OVER.value
+        )
+        if within is not None:
+            query = query.join(calls, calls.c.call_id == reviews.c.call_id)
+            query = query.where(calls.c.queue.in_(sorted(within)))
+        if after is not None:
+            at, review_id = after
+            same = sa.and_(reviews.c.at == at, reviews.c.review_id > review_id)
+            query = query.where(sa.or_(reviews.c.at > at, same))
+        return self._reviews(query.order_by(reviews.c.at, reviews.c.review_id).limit(limit))
 
     def missed(self, call_id: str) -> tuple[Stretch, ...]:
         """See `Reviews.missed`."""

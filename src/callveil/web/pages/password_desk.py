@@ -124,6 +124,7 @@ class PasswordDesk:
         kept = accounts.kept(name)
         if kept is None:
             raise RefusedError("there is no password to change")
+        fresh = self._passwords.hash(new)
         # Who found an open browser must not guess on.
         wait_s = accounts.attempt(name, address, now=now)
         if wait_s > 0:
@@ -131,7 +132,6 @@ class PasswordDesk:
         if not self._passwords.verify(kept, old):
             accounts.failed(name, address, now=now)
             return 0.0, None
-        fresh = self._passwords.hash(new)
         accounts.set_password(name, fresh, actor=f"user:{name}", now=now)
         return 0.0, self._begin(name, fresh, address, None)
 
