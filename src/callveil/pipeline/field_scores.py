@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from callveil.errors import CallveilError, NotFoundError, RefusedError
-from callveil.evaluation.interval import wilson
+from callveil.evaluation.score_interval import wilson
 from callveil.kit import Kit, Office
 from callveil.pipeline.listen import listen
 from callveil.pipeline.redact import redact
