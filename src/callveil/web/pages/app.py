@@ -15,7 +15,24 @@ from starlette.types import ASGIApp, Scope
 
 from callveil.kit import Office, Service, office_of, open_identity_provider, open_passwords
 from callveil.ports import IdentityProvider, Passwords
-from callveil.web.pages import audit, calls, me, problem_pages, sign_in, single_sign_on, users
+from callveil.web.pages import (
+    audit,
+    call,
+    call_media,
+    calls,
+    corrections,
+    holds,
+    me,
+    ops,
+    originals,
+    privacy,
+    problem_pages,
+    quarantine,
+    retention,
+    sign_in,
+    single_sign_on,
+    users,
+)
 from callveil.web.pages.access import Access, Gate, require
 from callveil.web.pages.headers import SecureAnswers
 from callveil.web.pages.password_desk import PasswordDesk
@@ -23,7 +40,19 @@ from callveil.web.pages.render import STATIC, places_for, render
 
 Install = Callable[[FastAPI, Service, Office], None]
 
-_PAGES: tuple[Install, ...] = (calls.install, audit.install)
+_PAGES: tuple[Install, ...] = (
+    calls.install,
+    call.install,
+    call_media.install,
+    corrections.install,
+    quarantine.install,
+    originals.install,
+    ops.install,
+    retention.install,
+    holds.install,
+    privacy.install,
+    audit.install,
+)
 """What adds pages, in any order."""
 
 
