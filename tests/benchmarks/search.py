@@ -1,4 +1,4 @@
-"""Lists of a million calls and the search in their transcripts: as the ledger finds them, and as pages."""
+"""Lists of a million calls and the search in their transcripts: first, deep, filtered and text pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from time import perf_counter
 from typing import Any
 
 import sqlalchemy as sa
-from list_page import page_works
 from machine import SEED
 
 from callveil.adapters.ledger_sql import SqlLedger, open_ledger
@@ -42,7 +41,12 @@ _TIMES = 5
 
 
 def measure_search(
-    sizes: tuple[int, ...], tell: Callable[[str], None], *, url: str | None = None, n_words: int = 120
+    sizes: tuple[int, ...],
+    tell: Callable[[str], None],
+    *,
+    url: str | None = None,
+    filled: Path | None = None,
+    n_words: int = 120,
 ) -> dict[str, Any]:
     """Fill a ledger, then time pages of it, each the median of some.
 
@@ -50,22 +54,25 @@ def measure_search(
         sizes: Numbers of calls.
         tell: Told how it goes on.
         url: Of an empty PostgreSQL database, for one size; None for SQLite in a temporary folder.
+        filled: Data folder with as many calls as the last size, filled by `fill`; it is only read.
         n_words: Words of a transcript.
     """
     results = []
     for n_calls in sizes:
-        with tempfile.TemporaryDirectory(prefix="callveil-search-") as folder:
+        with tempfile.TemporaryDirectory(prefix="callveil-search-") as made:
+            is_there = filled is not None and n_calls == sizes[-1]
+            folder = filled if filled is not None and is_there else Path(made)
             ledger = open_ledger(url or f"sqlite:///{folder}/ledger.sqlite3")
             started = perf_counter()
-            fill(ledger, n_calls, n_words)
-            tell(f"search: {n_calls} calls written in {perf_counter() - started:.0f} s")
+            if not is_there:
+                fill(ledger, n_calls, n_words)
+                tell(f"search: {n_calls} calls written in {perf_counter() - started:.0f} s")
             row = {
                 "calls": n_calls,
                 "database": ledger._database.engine.dialect.name,
                 "words_per_call": n_words,
-                "bytes": _size(ledger, Path(folder)),
+                "bytes": _size(ledger, folder),
                 "seconds": {name: _timed(work) for name, work in _works(ledger).items()},
-                "pages": {name: _timed(work) for name, work in _pages(ledger, Path(folder)).items()},
             }
             ledger.close()
             tell(f"search: {json.dumps(row)}")
@@ -204,10 +211,6 @@ def _works(ledger: SqlLedger) -> dict[str, Callable[[], Any]]:
     }
 
 
-def _pages(ledger: SqlLedger, folder: Path) -> dict[str, Callable[[], Any]]:
-    return page_works(ledger, folder, frozenset(_QUEUES[:5]))
-
-
 def _timed(work: Callable[[], Any]) -> dict[str, float]:
     seconds = []
     for _ in range(_TIMES):
@@ -221,4 +224,4 @@ def _size(ledger: SqlLedger, folder: Path) -> int:
     if ledger._database.is_postgresql:
         query = sa.text("SELECT pg_database_size(current_database())")
         return int(ledger._database.read(lambda c: c.scalar(query)) or 0)
-    return sum(path.stat().st_size for path in folder.iterdir())
+    return sum(path.stat().st_size for path in folder.glob("ledger.sqlite3*"))

@@ -46,10 +46,10 @@ def make_house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
     """Houses with other settings: `make_house(web={"two_person": ["retention"]})`."""
     with ExitStack() as stack:
 
-        def make(**profile: Any) -> House:
+        def make(*, port: int = 0, **profile: Any) -> House:
             made = copy_house(kept_house(request.config), tmp_path / f"data-{len(made_houses)}", **profile)
             made_houses.append(made)
-            return stack.enter_context(served(made))
+            return stack.enter_context(served(made, port))
 
         made_houses: list[House] = []
         yield make
@@ -195,7 +195,7 @@ def check_axe() -> Callable[..., None]:
         page.evaluate(f"() => {{ if (!window.axe) {{ {source} }} }}")
         found = page.evaluate(
             """([tags, exclude]) => axe.run({include: [["html"]], exclude: exclude.map((each) => [each])},
-            {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]})""",
+            {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"], preload: false})""",
             [_AXE_TAGS, list(exclude)],
         )
         told = [

@@ -198,6 +198,26 @@ class LocalStore:
             except (FileNotFoundError, IsADirectoryError) as error:
                 raise NotFoundError("no such object") from error
 
+    def size(self, key: str) -> int:
+        """See `ObjectStore.size`."""
+        self._require_visible(key)
+        with file_errors("reading an object"):
+            path = self._root / key
+            if not path.is_file():
+                raise NotFoundError("no such object")
+            return path.stat().st_size
+
+    def get_range(self, key: str, start: int, n_bytes: int) -> bytes:
+        """See `ObjectStore.get_range`."""
+        self._require_visible(key)
+        with file_errors("reading an object"):
+            try:
+                with (self._root / key).open("rb") as file:
+                    file.seek(start)
+                    return file.read(n_bytes)
+            except (FileNotFoundError, IsADirectoryError) as error:
+                raise NotFoundError("no such object") from error
+
     def tags(self, key: str) -> dict[str, str]:
         """See `ObjectStore.tags`."""
         self._require_visible(key)

@@ -226,6 +226,20 @@ class S3Store:
         self._require_visible(key)
         return content
 
+    def size(self, key: str) -> int:
+        """See `ObjectStore.size`."""
+        rules.check_key(key)
+        n_bytes = self._bucket.size(self._base + key)
+        self._require_visible(key)
+        return n_bytes
+
+    def get_range(self, key: str, start: int, n_bytes: int) -> bytes:
+        """See `ObjectStore.get_range`."""
+        rules.check_key(key)
+        content = self._bucket.get(self._base + key, start=start, n_bytes=n_bytes)
+        self._require_visible(key)
+        return content
+
     def tags(self, key: str) -> dict[str, str]:
         """See `ObjectStore.tags`."""
         rules.check_key(key)

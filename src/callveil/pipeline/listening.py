@@ -101,8 +101,8 @@ def check_may_hear(call_id: str, raw: Raw, office: Office) -> LedgerCall:
 
     Raises:
         NotFoundError: No such call, or no original of it is kept.
-        RefusedError: It is not quarantined, or not published; it is restricted; its audio is gone; the time of
-            its original has passed.
+        RefusedError: It is not quarantined, or not published; it is restricted; its audio is gone; the time
+            of its original has passed.
         LedgerError: The ledger failed.
     """
     found = office.ledger.get(call_id)

@@ -15,7 +15,7 @@ from callveil.config import Config, Site
 from callveil.kit import engine_options, open_policies
 from callveil.pipeline.export import controller_in
 from callveil.pipeline.report_views import kind_of
-from callveil.retention.words import period_words, since_words
+from callveil.retention.words import match_words, period_words, since_words
 from callveil.rights.processing_record import (
     SUBJECTS,
     Activity,
@@ -23,9 +23,9 @@ from callveil.rights.processing_record import (
     PeriodKept,
     RecordFacts,
 )
-from callveil.rights.wording import PARTS, day_and_time, joined
+from callveil.rights.wording import PARTS, day_and_time
 from callveil.vocabulary.pii import Entity
-from callveil.vocabulary.retention import KeptPart, Match, Period, Policy
+from callveil.vocabulary.retention import KeptPart, Period, Policy
 
 
 def make_record(
@@ -109,7 +109,7 @@ def _models(options: Mapping[str, object]) -> list[ModelUsed]:
 def _period(policy: Policy) -> PeriodKept:
     return PeriodKept(
         policy=policy.name,
-        calls="calls that no other policy is for" if policy.fallback else _match_words(policy.match),
+        calls="calls that no other policy is for" if policy.fallback else match_words(policy.match),
         keep=_periods(policy.keep),
         duty=_periods(policy.duty),
         maximum=_periods(policy.maximum),
@@ -120,19 +120,6 @@ def _period(policy: Policy) -> PeriodKept:
 
 def _periods(periods: Mapping[KeptPart, Period]) -> dict[str, str]:
     return {PARTS[part]: period_words(periods[part]) for part in KeptPart if part in periods}
-
-
-def _match_words(match: Match) -> str:
-    fields = {
-        "of queue": match.queues,
-        "with a party in": match.jurisdictions,
-        "used for": match.purposes,
-        "tagged": match.tags,
-        "that are": match.directions,
-        "that ended": match.outcomes,
-    }
-    words = [f"{what} {' or '.join(sorted(values))}" for what, values in fields.items() if values]
-    return f"calls {joined(words)}" if words else "all calls"
 
 
 def _measures(config: Config) -> list[str]:

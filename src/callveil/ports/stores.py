@@ -129,6 +129,25 @@ class ObjectStore(Protocol):
             NotFoundError: Not there, or its call is not published.
         """
 
+    def size(self, key: str) -> int:
+        """Bytes of one visible object.
+
+        Raises:
+            NotFoundError: Not there, or its call is not published.
+        """
+
+    def get_range(self, key: str, start: int, n_bytes: int) -> bytes:
+        """A part of one visible object; shorter where the object ends.
+
+        Args:
+            key: Of the object.
+            start: First byte, from 0, before the object's end.
+            n_bytes: How many, at least 1.
+
+        Raises:
+            NotFoundError: Not there, or its call is not published.
+        """
+
     def tags(self, key: str) -> dict[str, str]:
         """Tags of one visible object.
 

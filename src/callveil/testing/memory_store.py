@@ -117,6 +117,14 @@ class MemoryStore:
             return self._decisions[key][0]
         return self._holder(key).contents[_name(key)]
 
+    def size(self, key: str) -> int:
+        """See `ObjectStore.size`."""
+        return len(self.get(key))
+
+    def get_range(self, key: str, start: int, n_bytes: int) -> bytes:
+        """See `ObjectStore.get_range`."""
+        return self.get(key)[start : start + n_bytes]
+
     def tags(self, key: str) -> dict[str, str]:
         """See `ObjectStore.tags`."""
         rules.check_key(key)

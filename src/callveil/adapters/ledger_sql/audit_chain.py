@@ -132,7 +132,7 @@ def digest_of(
 
 
 def lock(connection: sa.Connection) -> None:
-    """Keep others from adding until the transaction ends: what is looked up then does not change meanwhile."""
+    """Keep others from adding until the transaction ends: what is looked up does not change meanwhile."""
     connection.execute(sa.select(audit_head).with_for_update()).one()
 
 

@@ -17,11 +17,18 @@ from callveil.kit import Office, Service, office_of, open_identity_provider, ope
 from callveil.ports import IdentityProvider, Passwords
 from callveil.web.pages import (
     audit,
+    call,
+    call_media,
     calls,
+    corrections,
+    holds,
     me,
+    ops,
     originals,
+    privacy,
     problem_pages,
     quarantine,
+    retention,
     sign_in,
     single_sign_on,
     users,
@@ -34,9 +41,16 @@ from callveil.web.pages.render import STATIC, places_for, render
 Install = Callable[[FastAPI, Service, Office], None]
 
 _PAGES: tuple[Install, ...] = (
+    calls.install,
+    call.install,
+    call_media.install,
+    corrections.install,
     quarantine.install,
     originals.install,
-    calls.install,
+    ops.install,
+    retention.install,
+    holds.install,
+    privacy.install,
     audit.install,
 )
 """What adds pages, in any order."""

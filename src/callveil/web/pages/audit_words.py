@@ -45,6 +45,7 @@ GROUPS = (
         original__replayed="listened to an original",
         quarantine__viewed="looked at a call in quarantine",
         quarantine__played="listened to a call in quarantine",
+        calls__searched="looked for words in transcripts",
         restricted__read="read a restricted call",
         office__read="read from the office's API",
         retention__read="read how long a call is kept",

@@ -10,6 +10,7 @@ from callveil.pipeline.report_views import kind_of
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.pii import Entity
 from callveil.vocabulary.retention import KeptPart
+from callveil.vocabulary.reviews import OverReason
 from callveil.vocabulary.search import CallFlag
 
 STATES: Mapping[CallState, tuple[str, str]] = MappingProxyType(
@@ -43,6 +44,17 @@ PARTS: Mapping[KeptPart, str] = MappingProxyType(
         KeptPart.CERTIFICATE: "certificate",
     }
 )
+
+OVER_REASONS: Mapping[OverReason, str] = MappingProxyType(
+    {
+        OverReason.OWN_NAME: "the company, its products or its own numbers",
+        OverReason.AMOUNT: "an amount",
+        OverReason.TIME: "a time that tells nothing of a person",
+        OverReason.WORD: "an ordinary word",
+        OverReason.NOTHING: "nobody speaks there",
+    }
+)
+"""Why something need not be masked."""
 
 _FAMILIES = ("identity", "contact", "card", "bank", "secret", "number", "health")
 
