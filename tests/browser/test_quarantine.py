@@ -1,4 +1,4 @@
-"""Quarantine in a real browser: listen, mark, propose, and somebody else agrees. Reports, with the original."""
+"""Quarantine in a real browser: listen, mark, propose, and somebody else agrees; and the same of reports."""
 
 import json
 import re
