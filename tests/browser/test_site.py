@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from tests.browser.conftest import kept_house
 from tests.browser.house import PASSWORD, USERS, copy_house, served
-from tests.browser.site_routes import ALL_CALLS, CALL_PARAMS, WHO, routes, who
+from tests.browser.site_routes import ALL_CALLS, CALL_PARAMS, NOT_ALWAYS, WHO, routes, who
 
 from callveil.kit import open_passwords
 from callveil.vocabulary.accounts import ApiToken, Privilege, Scope, User, WebRole
@@ -112,6 +112,7 @@ def everything(own):
 def test_every_route_is_in_the_table(found):
     there = {each.key for each in found}
     assert there - set(WHO) == set(), "say in site_routes.WHO who may use it"
+    assert set(WHO) - there <= NOT_ALWAYS, "these are gone"
     unknown = {param.alias for each in found for param in each.params} - set(SAMPLES) - CALL_PARAMS
     assert unknown == set(), "give a value in SAMPLES, or name it in CALL_PARAMS if it is a call"
 
