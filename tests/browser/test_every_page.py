@@ -106,7 +106,10 @@ _FOCUSED = """() => {
   const e = document.activeElement;
   if (!e || e === document.body) return null;
   const style = getComputedStyle(e);
-  const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
+  const has = (each) => each && each.outlineStyle !== 'none' && parseFloat(each.outlineWidth) > 0;
+  const row = e.closest('tr');
+  // Chromium draws the ring of a part of a date inside of the field.
+  const ring = has(style) || (row && has(getComputedStyle(row))) || /^(date|datetime-local)$/.test(e.type);
   const seen = ring || style.boxShadow !== 'none';
   return {index: e.dataset.walked ?? '', ring: seen, what: e.outerHTML.slice(0, 120)};
 }"""

@@ -22,6 +22,7 @@ from callveil.kit import open_passwords
 from callveil.vocabulary.accounts import ApiToken, Privilege, Scope, User, WebRole
 from callveil.web.pages.access import CSRF_HEADER, csrf_of
 from callveil.web.pages.app import build_page_app, build_pages
+from callveil.web.pages.audit_words import GROUPS
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 NOBODY_S = "call-999"
@@ -422,3 +423,9 @@ def test_a_session_cannot_be_set_from_outside(own, pages):
     forged = TestClient(pages, headers=HTML, follow_redirects=False)
     forged.cookies.set("callveil", "f" * 43)
     assert forged.get("/").headers["location"].startswith("/login")
+
+
+def test_whatever_was_done_has_plain_words(own, found, ask):
+    """After all routes were walked, by everybody."""
+    known = {action for group in GROUPS for action in group.words}
+    assert set(own.service.ledger.trail.actions()) <= known, "say in audit_words.GROUPS what it is called"
