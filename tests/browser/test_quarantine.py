@@ -1,5 +1,6 @@
-"""Quarantine in a real browser: listen, mark, propose; somebody else agrees. And reports, with the original."""
+"""Quarantine in a real browser: listen, mark, propose, and somebody else agrees; and the same of reports."""
 
+import json
 import re
 import time
 
@@ -55,7 +56,9 @@ def drag(page, start, end, lane):
     page.mouse.up()
 
 
-def test_listen_mark_propose_and_a_second_person_agrees(make_house, new_page, sign_in, check_axe, small_pieces):
+def test_listen_mark_propose_and_a_second_person_agrees(
+    make_house, new_page, sign_in, check_axe, small_pieces
+):
     house = make_house(web=TWO)
     call_id = house.one("quarantined")
     hugo = new_page(house)
@@ -79,7 +82,9 @@ def test_listen_mark_propose_and_a_second_person_agrees(make_house, new_page, si
     # What was left is marked with a click, something else by dragging, and a third with keys.
     hugo.get_by_role("button", name="Mark all of them").click()
     drag(hugo, 0.05, 0.15, lane=0)
-    hugo.evaluate("() => { document.activeElement.blur(); document.querySelector('audio').currentTime = 0.5; }")
+    hugo.evaluate(
+        "() => { document.activeElement.blur(); document.querySelector('audio').currentTime = 0.5; }"
+    )
     hugo.keyboard.press("i")
     hugo.evaluate("() => { document.querySelector('audio').currentTime = 0.75; }")
     hugo.keyboard.press("o")
@@ -136,7 +141,7 @@ def test_a_report_is_agreed_with_after_hearing_the_original(a_house, new_page, s
     call_id = a_house.one("published")
     office = a_house.office
     version = published_version(call_id, office)
-    text, channel, start_s, end_s = next(
+    _, channel, start_s, end_s = next(
         word for word in a_house.words[call_id] if masked(a_house, call_id, word)
     )
     review = report_over(
@@ -165,8 +170,6 @@ def test_a_report_is_agreed_with_after_hearing_the_original(a_house, new_page, s
 
 
 def masked(house, call_id, word):
-    import json
-
     found = house.service.ledger.get(call_id)
     spans = json.loads(house.service.store.get(found.prefix + "certificate.json"))["masked_spans"]
     _, channel, start_s, end_s = word
