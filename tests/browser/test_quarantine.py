@@ -1,5 +1,6 @@
-"""Quarantine in a real browser: listen, mark, propose; somebody else agrees. And reports, with the original."""
+"""Quarantine in a real browser: listen, mark, propose, and somebody else agrees; and the same of reports."""
 
+import json
 import re
 import time
 
@@ -140,7 +141,7 @@ def test_a_report_is_agreed_with_after_hearing_the_original(a_house, new_page, s
     call_id = a_house.one("published")
     office = a_house.office
     version = published_version(call_id, office)
-    text, channel, start_s, end_s = next(
+    _, channel, start_s, end_s = next(
         word for word in a_house.words[call_id] if masked(a_house, call_id, word)
     )
     review = report_over(
@@ -169,8 +170,6 @@ def test_a_report_is_agreed_with_after_hearing_the_original(a_house, new_page, s
 
 
 def masked(house, call_id, word):
-    import json
-
     found = house.service.ledger.get(call_id)
     spans = json.loads(house.service.store.get(found.prefix + "certificate.json"))["masked_spans"]
     _, channel, start_s, end_s = word

@@ -356,3 +356,26 @@ def test_only_one_about_the_same_waits(proposals, proposal):
     assert proposals.propose(again, now=later(3)).at == later(3)
     with pytest.raises(NotFoundError):
         proposals.get("pro-00000000000f")
+
+
+def test_reports_wait_until_somebody_decides(bring, put, reviews, ledger):
+    for number in range(1, 5):
+        bring(f"c-{number}")
+        put(number, ReviewKind.OVER, f"c-{number}", over_reason=OverReason.WORD)
+    put(5, ReviewKind.MISSED, "c-4")
+    reviews.refuse("rev-000000000002", reason="It is a name", actor="user:hugo", now=later(9))
+    found = reviews.reported(within=None)
+    assert [each.call_id for each in found] == ["c-1", "c-3", "c-4"]
+    assert reviews.reported(within=None, limit=1) == found[:1]
+    assert reviews.reported(within=None, after=(found[0].at, found[0].review_id)) == found[1:]
+    queue = ledger.get("c-1").call.queue
+    assert reviews.reported(within=frozenset({queue} if queue else ())) == (found if queue else ())
+    assert reviews.reported(within=frozenset({"another"})) == reviews.reported(within=frozenset()) == ()
+
+
+def test_proposals_about_one_thing(proposals, proposal):
+    proposals.propose(proposal, now=NOW)
+    assert [each.about for each in proposals.proposals(proposal.kind, about=proposal.about)] == [
+        proposal.about
+    ]
+    assert proposals.proposals(proposal.kind, about="something else") == ()

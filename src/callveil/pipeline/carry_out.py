@@ -6,7 +6,6 @@ done by the certificate, which names the stretches that are masked for reviewers
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
@@ -15,14 +14,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from callveil import __version__
 from callveil.errors import CallveilError, LeaseLostError, LedgerError, NotFoundError
 from callveil.kit import Kit, Office, trusted_by
 from callveil.pipeline.correct import correct, is_done
+from callveil.pipeline.corrected_parts import (
+    certificate_sha256,
+    corrected_parts,
+    quarantine_record,
+    settlement_of,
+)
 from callveil.pipeline.forget import OBJECTS
 from callveil.pipeline.holds import mark_published
 from callveil.pipeline.lease import Lease
-from callveil.pipeline.publish import MEDIA_TYPES, engines_of, keep_nothing
+from callveil.pipeline.publish import keep_nothing
 from callveil.pipeline.published_call import PublishedCall, read_published
 from callveil.pipeline.redact import Redaction
 from callveil.pipeline.remake import remake
@@ -32,22 +36,12 @@ from callveil.pipeline.seal import erase_original, reseal
 from callveil.pipeline.stopwatch import Stopwatch
 from callveil.pipeline.work import Report, take_back
 from callveil.stages.card_secrets import NEVER_KEPT
-from callveil.stages.documents.captions import captions_vtt
-from callveil.stages.documents.certificate import (
-    CertificateFacts,
-    ReviewFacts,
-    certificate_json,
-    quarantine_json,
-)
-from callveil.stages.documents.transcript import transcript_json
-from callveil.stages.documents.vcon import VconFacts, vcon_json
 from callveil.stages.retention_tags import decision_key
 from callveil.stages.reviewed import DETECTOR
 from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.ledger import CallState, LedgerCall, Settlement
-from callveil.vocabulary.pii import MaskSpan
 from callveil.vocabulary.proof import VerifyResult
-from callveil.vocabulary.recording import MaskedDocument, MaskedFile, Part, PublishedPart
+from callveil.vocabulary.recording import Part
 from callveil.vocabulary.retention import KeptPart
 from callveil.vocabulary.reviews import Review, ReviewClaim, ReviewKind, ReviewState
 
@@ -137,7 +131,6 @@ def _carry_out(held: ReviewClaim, office: Office, kit: Callable[[], Kit]) -> Rep
         call_id=found.call_id,
         state=found.state,
         timings_s=done.timings_s,
-        masked_s=dict(found.masked_s),
         corrected=done.result is not None and found.prefix is not None,
     )
 
@@ -181,15 +174,15 @@ def _correct(held: ReviewClaim, reviews: Sequence[Review], office: Office, kit: 
     with correct(published, missed, published.vouched, found.call, engines, watch) as redaction:
         if redaction.verification.result is not VerifyResult.CLEAN:
             return _withdraw(held, reviews, published, redaction, office)
-        parts = _parts(found, published, redaction, engines, watch)
+        parts = corrected_parts(found, published, redaction, engines, watch)
         office.books.reviews.check(held)
         _silence_original(held, redaction, office)
         with watch("store"):
             office.store.revise(prefix, parts)
         return _Done(
             reviews=reviews,
-            sha256=_sha256(parts),
-            result=_settlement(found, redaction.spans, redaction),
+            sha256=certificate_sha256(parts),
+            result=_settlement(found, redaction),
             timings_s=dict(watch.seconds),
         )
 
@@ -230,8 +223,8 @@ def _unmask(held: ReviewClaim, over: Sequence[Review], office: Office, kit: Call
         return _Done(
             # What reviewers had missed is masked with it.
             reviews=[*over, *(review for review in held.reviews if review.kind is _KIND.MISSED)],
-            sha256=_sha256(made.parts),
-            result=_settlement(found, made.redaction.spans, made.redaction),
+            sha256=certificate_sha256(made.parts),
+            result=_settlement(found, made.redaction),
             timings_s=dict(watch.seconds),
         )
 
@@ -245,7 +238,7 @@ def _release(held: ReviewClaim, release: Sequence[Review], office: Office, kit: 
     published = None if prefix is None else _published(held, prefix, office)
     with remake(held, published, release, office, kit, watch) as made:
         if made.parts is None:
-            record = _quarantine_record(found, made.input_sha256, made.redaction, office)
+            record = quarantine_record(found, made.input_sha256, made.redaction, office.clock.now())
             office.store.put_decision(decision_key(found.call), record)
             reason = made.redaction.verification.reason
             return _Done(reviews=release, state=_STATE.REFUSED, reason=reason)
@@ -259,8 +252,8 @@ def _release(held: ReviewClaim, release: Sequence[Review], office: Office, kit: 
                 )
         return _Done(
             reviews=release,
-            sha256=_sha256(made.parts),
-            result=replace(_settlement(found, made.redaction.spans, made.redaction), prefix=made.prefix),
+            sha256=certificate_sha256(made.parts),
+            result=replace(_settlement(found, made.redaction), prefix=made.prefix),
             timings_s=dict(watch.seconds),
         )
 
@@ -284,7 +277,7 @@ def _withdraw(
     """Take back what could not be proven clean. The record comes first: it tells a successor."""
     found = held.claim.found
     office.books.reviews.check(held)
-    record = _quarantine_record(found, published.document["input_sha256"], redaction, office)
+    record = quarantine_record(found, published.document["input_sha256"], redaction, office.clock.now())
     office.store.put_decision(decision_key(found.call), record)
     office.store.delete_call(found.prefix or "", bypass_governance=True)
     reason = redaction.verification.reason
@@ -326,130 +319,14 @@ def _delete_gone(gone: frozenset[KeptPart], prefix: str, office: Office) -> None
             office.store.delete_parts(prefix, back, bypass_governance=True)
 
 
-def _parts(
-    found: LedgerCall, published: PublishedCall, redaction: Redaction, kit: Kit, watch: Stopwatch
-) -> list[PublishedPart]:
-    """Write the parts that there were, anew."""
-    bodies: dict[Part, MaskedFile | MaskedDocument] = {}
-    sha512 = published.audio_sha512
-    if published.audio is not None:
-        bodies[Part.AUDIO] = redaction.audio.file
-        with redaction.audio.file.path.open("rb") as file:
-            sha512 = hashlib.file_digest(file, "sha512").hexdigest()
-    if published.turns is not None:
-        vcon = VconFacts(
-            call=found.call,
-            input_sha256=published.document["input_sha256"],
-            turns=redaction.turns,
-            audio=published.facts,
-            audio_sha512=sha512,
-            created_at=kit.clock.now(),
-        )
-        bodies[Part.TRANSCRIPT] = transcript_json(
-            call_id=found.call_id, language=published.language, turns=redaction.turns
-        )
-        bodies[Part.CAPTIONS] = captions_vtt(redaction.turns)
-        bodies[Part.VCON] = vcon_json(vcon)
-    outputs = published.document["outputs"]
-    parts = [
-        PublishedPart(part=part, body=body, media_type=MEDIA_TYPES[part])
-        for part, body in bodies.items()
-        if part.value in outputs
-    ]
-    facts = _certificate_facts(found, published, redaction, kit, parts, watch)
-    certificate = certificate_json(facts, kit.signer)
-    media_type = MEDIA_TYPES[Part.CERTIFICATE]
-    return [*parts, PublishedPart(part=Part.CERTIFICATE, body=certificate, media_type=media_type)]
-
-
-def _certificate_facts(
-    found: LedgerCall,
-    published: PublishedCall,
-    redaction: Redaction,
-    kit: Kit,
-    parts: Sequence[PublishedPart],
-    watch: Stopwatch,
-) -> CertificateFacts:
-    audio_style, text_style = published.styles
-    judges = [each for each in engines_of(kit, published.facts.channels) if each.role in _JUDGES]
-    return CertificateFacts(
-        call_id=found.call_id,
-        started_at=found.call.started_at,
-        tool_version=__version__,
-        profile=kit.profile_name,
-        input_sha256=published.document["input_sha256"],
-        outputs=parts,
-        audio=published.facts,
-        decision=published.decision,
-        engines=[*published.engines, *(each for each in judges if each not in published.engines)],
-        masked=redaction.spans,
-        plan=published.plan,
-        audio_style=audio_style,
-        text_style=text_style,
-        timings_s=watch.seconds,
-        created_at=kit.clock.now(),
-        verification=redaction.verification,
-        reviews=ReviewFacts(
-            replaces=published.sha256,
-            corrections=published.corrections + 1,
-            missed=redaction.missed,
-            vouched=redaction.vouched,
-        ),
-    )
-
-
-_JUDGES = frozenset({"detector", "listener"})
-"""Engines that a correction is proven with."""
-
-
-def _quarantine_record(found: LedgerCall, input_sha256: str, redaction: Redaction, office: Office) -> bytes:
-    return quarantine_json(
-        call_id=found.call_id,
-        verification=redaction.verification,
-        decided_at=office.clock.now(),
-        input_sha256=input_sha256,
-        audio=redaction.audio.facts,
-    )
-
-
-def _settlement(found: LedgerCall, spans: Sequence[MaskSpan], redaction: Redaction) -> Settlement:
-    return Settlement(
-        state=CallState.PUBLISHED,
-        reason=found.reason if found.state is CallState.PUBLISHED else "",
-        prefix=found.prefix,
-        keep_until_s=found.keep_until_s,
-        duration_s=redaction.audio.facts.duration_s,
-        masked_s=_seconds_by_kind(spans),
-        turns=redaction.turns,
-    )
+def _settlement(found: LedgerCall, redaction: Redaction) -> Settlement:
+    duration_s = redaction.audio.facts.duration_s
+    return settlement_of(found, redaction.spans, redaction.turns, duration_s=duration_s)
 
 
 def _as_it_is(found: LedgerCall, published: PublishedCall) -> Settlement:
-    return Settlement(
-        state=CallState.PUBLISHED,
-        reason=found.reason if found.state is CallState.PUBLISHED else "",
-        prefix=found.prefix,
-        keep_until_s=found.keep_until_s,
-        duration_s=published.facts.duration_s,
-        masked_s=_seconds_by_kind(published.spans),
-        turns=published.turns or (),
-    )
-
-
-def _seconds_by_kind(spans: Sequence[MaskSpan]) -> dict[str, float]:
-    masked_s: dict[str, float] = {}
-    for span in spans:
-        kind = span.entity.value
-        masked_s[kind] = round(masked_s.get(kind, 0.0) + span.end_s - span.start_s, 3)
-    return masked_s
-
-
-def _sha256(parts: Sequence[PublishedPart]) -> str | None:
-    bodies = [part.body for part in parts if part.part is Part.CERTIFICATE]
-    certificate = bodies[0]
-    return (
-        hashlib.sha256(certificate.content).hexdigest() if isinstance(certificate, MaskedDocument) else None
-    )
+    duration_s = published.facts.duration_s
+    return settlement_of(found, published.spans, published.turns or (), duration_s=duration_s)
 
 
 def _settle(held: ReviewClaim, done: _Done, office: Office) -> LedgerCall:

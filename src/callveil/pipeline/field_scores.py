@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from callveil.errors import CallveilError, NotFoundError, RefusedError
-from callveil.evaluation.interval import wilson
+from callveil.evaluation.score_interval import wilson
 from callveil.kit import Kit, Office
 from callveil.pipeline.listen import listen
 from callveil.pipeline.redact import redact
 from callveil.pipeline.reviews import has_original
 from callveil.pipeline.seal import replay_original
 from callveil.pipeline.stopwatch import Stopwatch
+from callveil.stages.plan_masks import CROSSTALK
 from callveil.stages.reviewed import DETECTOR
 from callveil.vocabulary.ledger import LedgerCall
 from callveil.vocabulary.original import Replay
@@ -24,7 +25,7 @@ from callveil.vocabulary.recording import Part
 from callveil.vocabulary.reviews import Review, ReviewKind, ReviewState, Stretch
 
 _PAGE = 500
-_COPIES = frozenset({DETECTOR, "crosstalk"})
+_COPIES = frozenset({DETECTOR, CROSSTALK})
 """Masks that no finding of ours made: a reviewer's, and copies on the other channel."""
 
 _CAUGHT = 0.9

@@ -7,12 +7,14 @@ import json
 import math
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from callveil.errors import MetadataError, NotFoundError, RefusedError, StoreError
 from callveil.kit import Office
+from callveil.stages.plan_masks import CROSSTALK
 from callveil.stages.retention_tags import decision_key
+from callveil.stages.reviewed import DETECTOR
 from callveil.vocabulary.ledger import CallState, LedgerCall
 from callveil.vocabulary.pii import Entity
 from callveil.vocabulary.recording import Part
@@ -122,7 +124,8 @@ def report_over(
 ) -> Review:
     """Say that what is masked there is no personal data. Nothing changes until somebody confirms it.
 
-    Whole masks are meant: a stretch has to touch one. See `report_missed` for the rest.
+    Whole masks are meant: a stretch has to touch one, and not one that a reviewer asked for. See
+    `report_missed` for the rest.
     """
     return _report(
         office, call_id, ReviewKind.OVER, stretches, by, certificate_sha256, review_id, over_reason
@@ -286,7 +289,7 @@ def _report(
     content = _certificate(found, office)
     if content is None:
         raise RefusedError(f"call {call_id}: is not published")
-    if review_id is not None and (known := _known(review_id, office)) is not None:
+    if review_id is not None and (known := _known(review_id, call_id, office)) is not None:
         return known  # before the version is looked at: it may have been carried out since
     if hashlib.sha256(content).hexdigest() != certificate_sha256:
         raise RefusedError(
@@ -297,7 +300,7 @@ def _report(
         audio = document["audio"]
         check_stretches(stretches, duration_s=audio["duration_s"], channels=audio["channels"])
         if kind is ReviewKind.OVER:
-            _check_masked(stretches, document["masked_spans"])
+            stretches = _where_found(stretches, document["masked_spans"])
     return _put(office, call_id, kind, stretches, by, certificate_sha256, review_id, over_reason)
 
 
@@ -325,11 +328,14 @@ def _put(
     return office.books.reviews.put(review, now=now)
 
 
-def _known(review_id: str, office: Office) -> Review | None:
+def _known(review_id: str, call_id: str, office: Office) -> Review | None:
     try:
-        return office.books.reviews.get(review_id)
+        known = office.books.reviews.get(review_id)
     except NotFoundError:
         return None
+    if known.call_id != call_id:
+        raise RefusedError("review: its id stands for another one")
+    return known
 
 
 def _rounded(one: Stretch) -> Stretch:
@@ -342,15 +348,23 @@ def _rounded(one: Stretch) -> Stretch:
     )
 
 
-def _check_masked(stretches: Sequence[Stretch], spans: Sequence[Mapping[str, Any]]) -> None:
+def _where_found(stretches: Sequence[Stretch], spans: Sequence[Mapping[str, Any]]) -> list[Stretch]:
+    """Stretches on the channel of what was found: one against crosstalk copies the other channel's."""
+    found = []
     for number, one in enumerate(stretches, 1):
-        touched = (
-            span["channel"] == one.channel
-            and min(span["end_s"], one.end_s) > max(span["start_s"], one.start_s)
+        touched = [
+            span
             for span in spans
-        )
-        if not any(touched):
+            if span["channel"] == one.channel
+            and min(span["end_s"], one.end_s) > max(span["start_s"], one.start_s)
+        ]
+        if not touched:
             raise MetadataError(f"stretch {number}: nothing is masked there")
+        if all(span["detector"] == DETECTOR for span in touched):
+            raise RefusedError(f"stretch {number}: it is masked because a reviewer marked it")
+        is_copy = all(span["detector"] == CROSSTALK for span in touched)
+        found.append(replace(one, channel=1 - one.channel) if is_copy else one)
+    return found
 
 
 def _certificate(found: LedgerCall, office: Office) -> bytes | None:

@@ -80,7 +80,7 @@ def plan_masks(
     for span in sorted(padded, key=lambda s: (s.channel, s.start_s)):
         last = joined[-1] if joined else None
         if last is not None and last.channel == span.channel and span.start_s - last.end_s <= plan.join_s:
-            best = max(last, span, key=lambda s: (s.detector != _CROSSTALK, s.score))
+            best = max(last, span, key=lambda s: (s.detector != CROSSTALK, s.score))
             joined[-1] = replace(
                 best,
                 start_s=last.start_s,
@@ -92,7 +92,8 @@ def plan_masks(
     return tuple(joined)
 
 
-_CROSSTALK = "crosstalk"
+CROSSTALK = "crosstalk"
+"""Name of the detector in masks that copy one of the other channel."""
 _TOUCH_S = 0.02
 _MOST_SOUND_S = 0.6
 
@@ -151,7 +152,7 @@ class _Edges:
 
 
 def _on_other_channel(span: MaskSpan, plan: MaskPlan, other: ChannelSpeech) -> list[MaskSpan]:
-    copy = replace(span, channel=other.channel, detector=_CROSSTALK)
+    copy = replace(span, channel=other.channel, detector=CROSSTALK)
     if plan.other_channel is OtherChannel.ALWAYS:
         return [copy]
     pieces, at_s = [], span.start_s

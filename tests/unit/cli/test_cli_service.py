@@ -125,6 +125,7 @@ def test_reconcile_tells_what_it_did(run, service):
         "receipts": 0,
         "late": 0,
         "indexed": 0,
+        "reviews": 0,
         "failed": 0,
     }
     assert "0 calls owed again" in run("reconcile")

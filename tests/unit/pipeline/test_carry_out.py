@@ -671,6 +671,24 @@ def test_what_a_second_person_vouches_for_is_unmasked_from_the_original(sealing)
     assert [entry.actor for entry in opened] == ["worker:w"]
 
 
+def test_a_mask_against_crosstalk_stands_for_that_of_the_other_channel(sealing):
+    bring(sealing, kit_of(sealing))
+    office = office_of(sealing)
+    version = published_version("c-1", office)
+    copy = Stretch(channel=0, start_s=11.0, end_s=11.4, entity=Entity.PERSON)
+    given = report_over(
+        office, "c-1", [copy], over_reason=OverReason.WORD, by=ACTOR, certificate_sha256=version
+    )
+    assert [one.channel for one in given.stretches] == [1]
+    confirm_over(office, given.review_id, actor="user:hugo")
+    do(sealing)
+    assert certificate(sealing)["masked_spans"] == []
+    miss(sealing, LUND)
+    do(sealing)
+    with pytest.raises(RefusedError, match="a reviewer marked"):
+        over(sealing, 13.0, 13.4)
+
+
 def test_nothing_is_unmasked_without_an_original_or_where_nothing_is_masked(service):
     bring(service, kit_of(service))
     given = over(service)

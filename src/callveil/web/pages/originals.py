@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -20,13 +19,13 @@ from callveil.pipeline.reviews import confirm_over, refuse
 from callveil.vocabulary.accounts import Privilege, WebRole
 from callveil.vocabulary.ledger import LedgerCall
 from callveil.vocabulary.recording import Part
-from callveil.vocabulary.reviews import OverReason, Review, ReviewKind, ReviewState
+from callveil.vocabulary.reviews import Review, ReviewKind, ReviewState
 from callveil.web.pages import marking
 from callveil.web.pages.access import Access, require
 from callveil.web.pages.listening_room import ListeningRoom, check_seen, listener_of, may_hear, play_shown
 from callveil.web.pages.quarantine import stretch_fields, waited_words
 from callveil.web.pages.render import render
-from callveil.web.pages.words import kind_number, kind_words
+from callveil.web.pages.words import OVER_REASONS, kind_number, kind_words
 
 CallId = Annotated[str, Path(pattern=CALL_ID)]
 ReviewId = Annotated[str, Path(pattern=r"^rev-[0-9a-f]{12}$")]
@@ -36,14 +35,6 @@ Hearer = Annotated[
     Access, Depends(require(WebRole.REVIEWER, WebRole.PRIVACY, privilege=Privilege.REPLAY_ORIGINAL))
 ]
 Reader = Annotated[Access, Depends(require(WebRole.REVIEWER, WebRole.PRIVACY))]
-
-OVER_REASONS: Mapping[OverReason, str] = {
-    OverReason.OWN_NAME: "the company, its products or its own numbers",
-    OverReason.AMOUNT: "an amount",
-    OverReason.TIME: "a time that tells nothing of a person",
-    OverReason.WORD: "an ordinary word",
-    OverReason.NOTHING: "nobody speaks there",
-}
 
 _LIMIT = 50
 
