@@ -121,7 +121,7 @@ def _pages(house: House) -> dict[str, tuple[str, str]]:
     call_id = house.one("published")
     asked = {
         "/calls, first page": ("/calls", "rita"),
-        "/calls, of a reviewer of one queue": ("/calls", "nora"),
+        "/calls, of a reviewer of a small queue": ("/calls", "nora"),
         "/calls, by masked seconds": ("/calls?sort=masked", "rita"),
         "/calls, a common word": ("/calls?q=please", "rita"),
         "/calls, a rare word": ("/calls?q=zeppelin", "rita"),

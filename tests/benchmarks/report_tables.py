@@ -320,6 +320,30 @@ def _first_and_median(seconds: Mapping[str, float]) -> str:
     return f"{told}, {seconds['given_up']} of 5 given up" if seconds.get("given_up") else told
 
 
+def _pages(result: Mapping[str, Any]) -> str:
+    found = result["results"]
+    rows = [
+        (name, *(f"{1000 * seconds[part]:.0f} ms" for part in ("p50", "p95", "first")))
+        for name, seconds in found["seconds"].items()
+    ]
+    slowest = {
+        aim: max((each["p95"] for name, each in found["seconds"].items() if fits(name)), default=0.0)
+        for aim, fits in (
+            ("first page of a list", lambda name: name.endswith("first page")),
+            ("page of a call", lambda name: name == "/calls/{id}"),
+        )
+    }
+    aims = [
+        f"{aim} within {1000 * found['aims_s'][aim]:.0f} ms (p95): {met(seconds <= found['aims_s'][aim])}"
+        for aim, seconds in slowest.items()
+    ]
+    return (
+        f"{table(('page', 'p50', 'p95', 'first request'), rows)}\n\n"
+        f"{found['calls']:,} calls, {found['entries']:,} entries of the audit chain, SQLite. The whole chain"
+        f" is checked in {found['chain_check_s']:.0f} s.\n\nAims: {'; '.join(aims)}."
+    )
+
+
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "speed": _speed,
     "growth": _growth,
@@ -331,4 +355,5 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "load": _load,
     "retention": _retention,
     "search": _search,
+    "pages": _pages,
 }

@@ -1,7 +1,7 @@
 """Pictures of the pages for PAGES.md: `python tests/browser/screenshots.py [NAME ...]`.
 
-The house is always built at the same time of the same day, so a picture changes only with its page. They go to
-docs/pages/NAME.png. Needs Pillow, which comes with the extra `evaluate`.
+The house is always built at the same time of the same day, so a picture changes only with its page. It is
+written to docs/pages/NAME.png. Needs Pillow, which comes with the extra `evaluate`.
 """
 
 from __future__ import annotations
@@ -66,9 +66,15 @@ def _play(page: Any) -> None:
 
 
 def _simulate(page: Any) -> None:
-    page.get_by_role("button", name="Simulate").first.click()
+    page.get_by_role("button", name="Add a policy").click()
+    page.get_by_label("Name").fill("sales-short")
+    page.get_by_label("Queues").fill("sales")
+    for part in ("audio", "transcript", "original", "certificate"):
+        page.get_by_label(f"Keep for: {part}", exact=True).fill("6 months")
+    page.get_by_role("button", name="Take it over").click()
+    page.get_by_role("button", name="Try it out").click()
     page.wait_for_url("**/retention/simulations/*")
-    page.wait_for_timeout(3000)
+    page.get_by_role("button", name="Try it on that day").wait_for()
 
 
 def _checked(page: Any) -> None:
@@ -83,7 +89,7 @@ SHOTS = (
     Shot("calls-search", "rita", "/calls?q=engineer"),
     Shot("call", "rita", "/calls/{long}", _play),
     Shot("call-dark", "rita", "/calls/{long}", _play, {"color_scheme": "dark"}),
-    Shot("call-narrow", "rita", "/calls/{long}", _play, {"viewport": _NARROW}),
+    Shot("call-narrow", "rita", "/calls/{long}", options={"viewport": _NARROW}),
     Shot("quarantine", "hugo", "/quarantine"),
     Shot("quarantined-call", "hugo", "/quarantine/{quarantined}"),
     Shot("reviews", "hugo", "/reviews"),

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, Form, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from callveil.adapters.call_document import CALL_ID
-from callveil.errors import MetadataError, RefusedError, StoreError
+from callveil.errors import MetadataError, NotFoundError, RefusedError, StoreError
 from callveil.kit import Office, Service, trusted_by
 from callveil.pipeline.call_page import CallShown, Mask, call_page, certificate_state
 from callveil.pipeline.reviews import has_original, new_review_id, published_version
@@ -56,6 +56,8 @@ def install(app: FastAPI, service: Service, office: Office) -> None:  # noqa: AR
                 checked = certificate_state(
                     call_id, office, known(trusted_by(office)), within=access.user.queues or None
                 )
+            except NotFoundError:
+                raise  # the call, which is not there or not to be seen
             except StoreError:
                 return render(request, "call_certificate.html.j2", checked=None, problem=True)
             return render(request, "call_certificate.html.j2", checked=checked, problem=False)
