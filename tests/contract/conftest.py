@@ -180,7 +180,8 @@ def _ledger_place(kind: str, request: pytest.FixtureRequest) -> LedgerPlace:
     # Making a database for every test would take most of the time.
     place.sql(
         "TRUNCATE calls, traits, consent, outbox, attempts, audit, audit_head, holds, requests, notices,"
-        " removals, users, sign_in_attempts, reviews, proposals RESTART IDENTITY CASCADE"
+        " removals, users, sign_in_attempts, reviews, proposals, policy_sets, policy_runs"
+        " RESTART IDENTITY CASCADE"
     )
     place.sql(f"INSERT INTO audit_head (id, number, digest) VALUES (1, 0, '{'0' * 64}')")
     return place

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
@@ -116,11 +117,19 @@ def load_policies(path: Path) -> tuple[Policy, ...]:
         ConfigError: It cannot be read, is not TOML, or a key is missing, unknown or wrong; one line per
             fault with the file, the key and what is allowed.
     """
+    return parse_policies(read_policies(path), str(path))
+
+
+def read_policies(path: Path) -> str:
+    """The text of a file of policies.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {type(error).__name__}") from error
-    return parse_policies(text, str(path))
 
 
 def parse_policies(text: str, where: str) -> tuple[Policy, ...]:
@@ -145,6 +154,25 @@ def parse_policies(text: str, where: str) -> tuple[Policy, ...]:
         lines = field_errors(error, _PoliciesFile, show_names=True).splitlines()
         raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from error
     return tuple(_policy(row) for row in file.policies)
+
+
+def policy_of(table: Mapping[str, Any]) -> tuple[Policy | None, dict[str, str]]:
+    """One policy out of a table as it would stand in TOML.
+
+    Returns:
+        The policy; when something is wrong with it None, and what is by field, such as "keep.audio"; what is
+        wrong with the whole is under "policy".
+    """
+    try:
+        return _policy(_Policy.model_validate(table)), {}
+    except ValidationError as error:
+        lines = field_errors(error, _Policy, show_names=True).splitlines()
+    problems: dict[str, str] = {}
+    for line in lines:
+        field, _, words = line.partition(": ")
+        names = [part for part in field.split(".") if not part.isdigit()]
+        problems.setdefault("policy" if names == ["document"] else ".".join(names), words)
+    return None, problems
 
 
 def _policy(row: _Policy) -> Policy:

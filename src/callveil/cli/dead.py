@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -10,14 +9,11 @@ from rich.table import Table
 
 from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
 from callveil.cli.service import Data, ProfileOption, actor, open_office, open_service
-from callveil.errors import MetadataError, RefusedError
-from callveil.kit import Office, Service
+from callveil.errors import MetadataError
+from callveil.pipeline.dead import dead_calls, failed_for, replay_calls
 from callveil.stages.documents.forms import utc
-from callveil.vocabulary.ledger import CallState, LedgerCall
 
 app = typer.Typer(help="List and replay calls that failed or were quarantined.", no_args_is_help=True)
-
-_DEAD = (CallState.FAILED, CallState.QUARANTINED)
 
 
 @app.command("list")
@@ -27,7 +23,7 @@ def list_calls(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Show failed and quarantined calls, and why."""
-    found = list(_dead(open_office(data, profile)))
+    found = list(dead_calls(open_office(data, profile).ledger))
     if as_json:
         rows = [
             {
@@ -69,22 +65,10 @@ def replay(
     if bool(call_ids) == every:
         raise MetadataError("CALL_IDS: name calls, or give --all")
     service = open_service(data, profile)
-    wanted = [call.call_id for call in _dead(service, CallState.FAILED)] if every else list(call_ids or ())
-    refused = 0
-    for call_id in wanted:
-        try:
-            service.ledger.replay(call_id, actor=actor(), now=service.clock.now())
-        except RefusedError as error:
-            refused += 1
-            console.print(f"{call_id}: {error}", markup=False, highlight=False)
-    console.print(f"{len(wanted) - refused} replayed, {refused} refused")
-    if refused:
+    wanted = failed_for(service.ledger, None, None) if every else list(call_ids or ())
+    found = replay_calls(wanted, service.ledger, service.clock, actor=actor())
+    for call_id, why in found.refused.items():
+        console.print(f"{call_id}: {why}", markup=False, highlight=False)
+    console.print(f"{found.done} replayed, {len(found.refused)} refused")
+    if found.refused:
         raise typer.Exit(EXIT_SOME_FAILED)
-
-
-def _dead(place: Service | Office, *states: CallState) -> Iterator[LedgerCall]:
-    for state in states or _DEAD:
-        after: str | None = None
-        while page := place.ledger.calls(state=state, after=after, limit=500):
-            yield from page
-            after = page[-1].call_id

@@ -35,7 +35,7 @@ def record(
     Exit codes: 0 done; 2 a profile or its rules are wrong; 4 there is such a file.
     """
     from callveil.adapters.private_output import check_free, write_private
-    from callveil.kit import SystemClock
+    from callveil.kit import SystemClock, policies_of_site
     from callveil.pipeline.processing_record import make_record, record_markdown
     from callveil.rights.processing_record import record_document
 
@@ -43,7 +43,7 @@ def record(
         check_free(out)
     config, site = load(data, profile)
     configs = [config, *(load_config(name) for name in also or ())]
-    facts = make_record(configs, site, SystemClock().now())
+    facts = make_record(configs, site, SystemClock().now(), lambda each: policies_of_site(each, site).now())
     if out is not None:
         write_private(out, record_markdown(facts).encode())
     if as_json:

@@ -9,16 +9,17 @@ from typing import Annotated
 
 import typer
 
-from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
+from callveil.cli.output import EXIT_SOME_FAILED, console, print_json, say
 from callveil.cli.retention_words import print_applied, print_decision, print_simulation, print_swept
 from callveil.cli.service import Data, ProfileOption, actor, open_office
 from callveil.errors import MetadataError
-from callveil.kit import open_policies
+from callveil.kit import Office, open_policies, text_of_file
 from callveil.pipeline.retention_documents import (
     applied_fields,
     decision_fields,
     event_fields,
     fitting_policies,
+    set_fields,
     simulation_fields,
     swept_fields,
 )
@@ -71,8 +72,7 @@ def simulate(
     on = at.date() if at is not None else office.clock.now().date()
     removals = office.books.removals
     found = run(removals.groups(), removals.singled_out(), before, after, on)
-    ours = office.config.retention_policies
-    now = str(ours) if ours is not None else f"profile {office.config.name}"
+    now = office.in_force.name
     tried = str(policies) if policies is not None else now
     if plot is not None:
         plot.write_text(draw(found, before=now, after=tried), encoding="utf-8")
@@ -101,6 +101,7 @@ def apply(
     if as_json:
         print_json(applied_fields(found, done=yes))
     else:
+        _say_in_force(office)
         print_applied(found, done=yes)
     if found.failed:
         raise typer.Exit(EXIT_SOME_FAILED)
@@ -131,6 +132,7 @@ def sweep(
     if as_json:
         print_json(swept_fields(found, moment, done=yes))
     else:
+        _say_in_force(office)
         print_swept(found, moment, done=yes)
     if found.failed:
         raise typer.Exit(EXIT_SOME_FAILED)
@@ -179,7 +181,50 @@ def show(
     if as_json:
         print_json(decision_fields(swept, decision, fitting))
     else:
+        _say_in_force(office)
         print_decision(swept, decision, fitting)
+
+
+@app.command("policies")
+def policies_(
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "--set", min=1, help="An earlier set; the one in force when left out.", show_default=False
+        ),
+    ] = None,
+    history: Annotated[bool, typer.Option("--history", help="List the sets there were.")] = False,
+    data: Data = None,
+    profile: ProfileOption = "default",
+    as_json: _Json = False,
+) -> None:
+    """Print the policies in force as TOML, for version control, or list the sets put in force on the pages.
+
+    Exit codes: 0 printed; 1 no such set.
+    """
+    office = open_office(data, profile)
+    sets = office.books.policy_sets
+    if history:
+        found = sets.history(limit=1000)
+        if as_json:
+            print_json({"in_force": office.in_force.name, "sets": [set_fields(each) for each in found]})
+            return
+        _say_in_force(office)
+        for each in found:
+            agreed = f", {each.approved_by} agreed" if each.approved_by else ""
+            say(f"Set {each.number}: {each.at:%Y-%m-%d %H:%M} UTC, {each.by}{agreed}. {each.note}")
+        return
+    chosen = sets.current() if number is None else sets.get(number)
+    text = chosen.text if chosen is not None else text_of_file(office.config)
+    if as_json:
+        name = office.in_force.name if number is None else f"set {number} of the ledger"
+        print_json({"name": name, "set": chosen and set_fields(chosen), "text": text})
+    else:
+        typer.echo(text, nl=not text.endswith("\n"))
+
+
+def _say_in_force(office: Office) -> None:
+    say(f"Policies in force: {office.in_force.name}")
 
 
 def _moment(text: str) -> datetime:

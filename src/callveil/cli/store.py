@@ -12,10 +12,10 @@ from rich.table import Table
 
 from callveil.adapters.store_trials import Trial
 from callveil.cli.output import EXIT_SOME_FAILED, console, print_json
-from callveil.cli.service import ProfileOption
+from callveil.cli.service import Data, ProfileOption, load
 from callveil.config import load_config
 from callveil.errors import MetadataError
-from callveil.kit import open_policies, try_location
+from callveil.kit import policies_of_site, try_location
 from callveil.retention.lifecycle import LifecycleRule, lifecycle_rules, rules_json, rules_xml
 
 app = typer.Typer(help="Try out a store; lifecycle rules for its bucket.", no_args_is_help=True)
@@ -62,6 +62,7 @@ def lifecycle(
             metavar="[s3://BUCKET/PREFIX]", help="Where the store is; the whole bucket when left out."
         ),
     ] = None,
+    data: Data = None,
     profile: ProfileOption = "default",
     hidden_days: Annotated[
         int | None,
@@ -79,14 +80,15 @@ def lifecycle(
     """Print lifecycle rules for the bucket: a net for what `callveil retention sweep` should have deleted.
 
     They come 30 days after the longest that policies and duties ask for. Calls under a legal hold, restricted
-    calls, and calls whose time counts from an event are in none of them. Nothing is changed.
+    calls, and calls whose time counts from an event are in none of them. The policies are those in force:
+    where some were put in force on the pages, the data folder's, else the profile's. Nothing is changed.
     """
     parts = urlsplit(location or "s3://")
     if parts.scheme != "s3" or (as_json and as_xml):
         raise MetadataError("allowed are s3://bucket/prefix, and one of --json and --xml")
     prefix = parts.path.strip("/")
     rules = lifecycle_rules(
-        open_policies(load_config(profile)),
+        policies_of_site(*load(data, profile)).now(),
         prefix=f"{prefix}/" if prefix else "",
         hidden_days=hidden_days,
     )

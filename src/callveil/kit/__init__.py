@@ -1,6 +1,12 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
-from callveil.kit.accounts import open_accounts, open_passwords
+from callveil.kit.accounts import (
+    MOST_DAYS,
+    new_token,
+    open_accounts,
+    open_identity_provider,
+    open_passwords,
+)
 from callveil.kit.drops import open_drop
 from callveil.kit.office import Enlisting, Office, build_enlisting, build_office, office_of
 from callveil.kit.places import (
@@ -12,7 +18,19 @@ from callveil.kit.places import (
     open_store,
     open_subject_keys,
 )
-from callveil.kit.policies import fallback_policy, open_policies, policies_in, policy_notes
+from callveil.kit.policies import (
+    FixedPolicies,
+    LivePolicies,
+    PoliciesInForce,
+    fallback_policy,
+    file_name,
+    findings_of,
+    open_policies,
+    policies_in,
+    policies_of_site,
+    policy_notes,
+    text_of_file,
+)
 from callveil.kit.processing import (
     Kit,
     LazyDiarizer,
@@ -32,13 +50,17 @@ from callveil.kit.store_trials import try_location
 from callveil.kit.trust import trusted_by, trusted_keys
 
 __all__ = [
+    "MOST_DAYS",
     "Enlisting",
+    "FixedPolicies",
     "Kit",
     "LazyDiarizer",
     "LazyHasher",
     "LazySigner",
+    "LivePolicies",
     "Office",
     "Originals",
+    "PoliciesInForce",
     "Service",
     "SystemClock",
     "UsedModels",
@@ -51,11 +73,15 @@ __all__ = [
     "check_config",
     "engine_options",
     "fallback_policy",
+    "file_name",
+    "findings_of",
     "make_landing_key",
     "make_subject_keys",
+    "new_token",
     "office_of",
     "open_accounts",
     "open_drop",
+    "open_identity_provider",
     "open_key_wrapper",
     "open_landing",
     "open_originals",
@@ -65,8 +91,10 @@ __all__ = [
     "open_store",
     "open_subject_keys",
     "policies_in",
+    "policies_of_site",
     "policy_notes",
     "signer_of",
+    "text_of_file",
     "trusted_by",
     "trusted_keys",
     "try_location",

@@ -18,7 +18,7 @@ from callveil.kit.places import (
     open_store,
     open_subject_keys,
 )
-from callveil.kit.policies import open_policies
+from callveil.kit.policies import LivePolicies, PoliciesInForce
 from callveil.kit.processing import LazySigner, SystemClock, open_signer
 from callveil.kit.service import Service, make_subject_keys
 from callveil.ports import Books, Clock, Landing, Ledger, ObjectStore, Signer, SubjectHasher
@@ -38,7 +38,7 @@ class Office:
         store: Where published calls are.
         originals: Where originals are sealed; None when the profile keeps none.
         landing: Where audio waits, encrypted; None where there is no landing (calls of `callveil process`).
-        policies: Retention policies, the profile's own fallback last.
+        in_force: Which retention policies are; see `policies`.
         hasher: Turns identifiers into what the subject index knows.
         recipients: Systems that got copies.
         signer: Signs certificates; its key is read when it is first needed.
@@ -52,11 +52,21 @@ class Office:
     store: ObjectStore
     originals: Originals | None
     landing: Landing | None
-    policies: tuple[Policy, ...]
+    in_force: PoliciesInForce
     hasher: SubjectHasher
     recipients: tuple[Recipient, ...] = field(default=())
     signer: Signer
     clock: Clock
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """Retention policies in force, the profile's own fallback last.
+
+        Raises:
+            ConfigError: They are wrong, or contradict each other.
+            LedgerError: The ledger failed.
+        """
+        return self.in_force.now()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +101,8 @@ def build_office(config: Config, site: Site) -> Office:
     """
     check_ledger(site)
     ledger = open_ledger(site.ledger.get_secret_value())
+    in_force = LivePolicies(config, ledger.books.policy_sets)
+    in_force.now()  # what is wrong with them is told at once
     return Office(
         config=config,
         site=site,
@@ -99,7 +111,7 @@ def build_office(config: Config, site: Site) -> Office:
         store=open_store(site.store, config),
         originals=open_originals(config, site.landing_key),
         landing=_landing(config, site),
-        policies=open_policies(config),
+        in_force=in_force,
         hasher=LazyHasher(lambda: open_subject_keys(config.secrets, site.subject_key_file)),
         recipients=site.recipients,
         signer=LazySigner(lambda: _signer(config, site)),
@@ -109,6 +121,8 @@ def build_office(config: Config, site: Site) -> Office:
 
 def office_of(service: Service) -> Office:
     """The same, out of what a process of the service has open."""
+    in_force = LivePolicies(service.config, service.books.policy_sets)
+    in_force.now()
     return Office(
         config=service.config,
         site=service.site,
@@ -117,7 +131,7 @@ def office_of(service: Service) -> Office:
         store=service.store,
         originals=service.originals,
         landing=service.landing,
-        policies=open_policies(service.config),
+        in_force=in_force,
         hasher=service.hasher,
         recipients=service.site.recipients,
         signer=LazySigner(lambda: _signer(service.config, service.site)),

@@ -19,7 +19,7 @@ from callveil.adapters.signing_keys import KeyFolder
 from callveil.config import Config, EngineConfig, Profile, validate
 from callveil.errors import ConfigError
 from callveil.kit.places import Originals, open_originals, open_store
-from callveil.kit.policies import open_policies
+from callveil.kit.policies import PoliciesInForce, open_policies
 from callveil.ports import (
     Clock,
     DiarizationSession,
@@ -62,6 +62,7 @@ class Kit:
         model_hashes: Model name to file to sha256, of the models in use so far.
         originals: Where originals are sealed; None when they are not kept.
         policies: Retention policies, the profile's own fallback last; empty leaves the fallback alone.
+        in_force: Asked for them instead where there is a ledger, when a call is published.
     """
 
     profile_name: str
@@ -78,6 +79,7 @@ class Kit:
     model_hashes: Callable[[], Mapping[str, Mapping[str, str]]] = field(default=lambda: {})
     originals: Originals | None = None
     policies: tuple[Policy, ...] = ()
+    in_force: PoliciesInForce | None = None
 
     @property
     def mask_plan(self) -> MaskPlan:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,10 +15,11 @@ from callveil.adapters.audio_file import open_recording
 from callveil.adapters.call_metadata import minimal_call, parse_call
 from callveil.config import Config, Site
 from callveil.errors import CallveilError, MetadataError
-from callveil.kit import Enlisting, Kit, build_enlisting, build_kit
+from callveil.kit import Enlisting, Kit, LivePolicies, build_enlisting, build_kit
 from callveil.pipeline.enlist import enlisted
 from callveil.pipeline.listen import OnProgress
 from callveil.pipeline.record_call import record_call
+from callveil.ports import Reviews
 from callveil.vocabulary.call import Call
 from callveil.vocabulary.consent import Flag
 from callveil.vocabulary.recording import Outcome, State
@@ -147,7 +149,9 @@ def process(
             enlisting,
             content_sha256=sha256,
             n_bytes=job.audio.stat().st_size,
-            work=lambda standing, check: _record(standing, job, kit, lambda: sha256, on_progress, check),
+            work=lambda standing, check: _record(
+                standing, job, kit, lambda: sha256, on_progress, check, enlisting.books.reviews
+            ),
         )
     except CallveilError as error:
         return Outcome(call_id=call_id, state=State.FAILED, error=(error.code, str(error)))
@@ -168,6 +172,7 @@ def _record(
     input_sha256: Callable[[], str],
     on_progress: OnProgress,
     before_publish: Callable[[], None] = lambda: None,
+    reviews: Reviews | None = None,
 ) -> Outcome:
     return record_call(
         call,
@@ -175,6 +180,8 @@ def _record(
         kit,
         input_sha256=input_sha256,
         replace=job.replace,
+        missed=reviews.missed(call.call_id) if reviews else (),
+        vouched=reviews.vouched(call.call_id) if reviews else (),
         before_publish=before_publish,
         on_progress=on_progress,
     )
@@ -226,6 +233,9 @@ class _Worker:
     def __init__(self, config: Config, location: str, site: Site | None, actor: str) -> None:
         self._kit = build_kit(config, location)
         self._enlisting = None if site is None else build_enlisting(config, site, actor)
+        if self._enlisting is not None:
+            in_force = LivePolicies(config, self._enlisting.books.policy_sets)
+            self._kit = changed(self._kit, in_force=in_force)
 
     def process(self, job: Job, on_progress: OnProgress = lambda _: None) -> Outcome:
         return process(job, self._kit, on_progress, self._enlisting)

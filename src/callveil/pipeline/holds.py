@@ -14,12 +14,14 @@ from callveil.pipeline.outlook import Sought
 from callveil.pipeline.restrict import tag
 from callveil.pipeline.withdraw import carry_out_consent
 from callveil.ports import Books, Ledger, ObjectStore
-from callveil.vocabulary.ledger import CallState, LedgerCall
+from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.retention import Hold, HoldScope
+from callveil.vocabulary.search import CallQuery, Counted, Cursor
 
 log = logging.getLogger(__name__)
 
 _PAGE = 500
+_LISTED, _MOST_COUNTED = 200, 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +45,15 @@ class HoldQuery:
         """It would fit every call there is."""
         return self == HoldQuery()
 
-    def fits(self, found: LedgerCall) -> bool:
-        """Whether a call is meant."""
-        call = found.call
-        return (
-            (self.queue is None or call.queue == self.queue)
-            and (self.agent is None or call.agent == self.agent)
-            and (self.since is None or call.started_at >= self.since)
-            and (self.until is None or call.started_at < self.until)
+    @property
+    def wanted(self) -> CallQuery:
+        """The same as the list of calls asks it; it leaves out what is erased."""
+        return CallQuery(
+            queues=frozenset() if self.queue is None else frozenset({self.queue}),
+            agent=self.agent,
+            since=self.since,
+            until=self.until,
+            descending=False,
         )
 
 
@@ -68,7 +71,14 @@ class Placed:
 
 
 def place(
-    scope: HoldScope, sought: Sought, office: Office, *, reason: str, authority: str, actor: str
+    scope: HoldScope,
+    sought: Sought,
+    office: Office,
+    *,
+    reason: str,
+    authority: str,
+    actor: str,
+    follow: bool = True,
 ) -> Placed:
     """Place a hold: from then on nothing of its calls is deleted.
 
@@ -79,6 +89,7 @@ def place(
         reason: Why; no personal data of callers.
         authority: Who demands it.
         actor: As in the audit chain.
+        follow: Make the store follow now; without it the caller does, with `make_follow`.
 
     Raises:
         MetadataError: Reason or authority is missing.
@@ -99,11 +110,13 @@ def place(
     hold = office.books.holds.place(
         hold, call_ids=sought.call_ids, identities=identities, actor=actor, now=now
     )
-    return Placed(hold=hold, behind=_follow(hold.hold_id, office))
+    return Placed(hold=hold, behind=make_follow(hold.hold_id, office) if follow else hold.n_calls)
 
 
-def release(hold_id: str, office: Office, *, reason: str, actor: str) -> Placed:
+def release(hold_id: str, office: Office, *, reason: str, actor: str, follow: bool = True) -> Placed:
     """End a hold. Calls that no other hold is on are free; erasures that waited for it are due.
+
+    Without `follow` the caller makes the store follow, with `make_follow`.
 
     Raises:
         MetadataError: The reason is missing.
@@ -112,7 +125,7 @@ def release(hold_id: str, office: Office, *, reason: str, actor: str) -> Placed:
     """
     _check_words(reason=reason)
     hold = office.books.holds.release(hold_id, reason=reason.strip(), actor=actor, now=office.clock.now())
-    return Placed(hold=hold, behind=_follow(hold_id, office))
+    return Placed(hold=hold, behind=make_follow(hold_id, office) if follow else hold.n_calls)
 
 
 def matching(query: HoldQuery, ledger: Ledger) -> Iterator[str]:
@@ -121,14 +134,30 @@ def matching(query: HoldQuery, ledger: Ledger) -> Iterator[str]:
     Raises:
         MetadataError: The query fits every call there is.
     """
+    _check_query(query)
+    after: Cursor | None = None
+    while True:
+        page = ledger.search.page(query.wanted, within=None, after=after, limit=_LISTED)
+        yield from (found.call_id for found in page.calls)
+        if page.after is None:
+            return
+        after = page.after
+
+
+def how_many(query: HoldQuery, ledger: Ledger) -> Counted:
+    """How many calls a query fits, up to a number.
+
+    Raises:
+        MetadataError: The query fits every call there is.
+        RefusedError: It takes too long to count.
+    """
+    _check_query(query)
+    return ledger.search.count(query.wanted, within=None, most=_MOST_COUNTED)
+
+
+def _check_query(query: HoldQuery) -> None:
     if query.is_empty:
         raise MetadataError("hold: name calls, a person, or a queue, an agent or a time")
-    after: str | None = None
-    while page := ledger.calls(after=after, limit=_PAGE):
-        for found in page:
-            if found.state is not CallState.ERASED and query.fits(found):
-                yield found.call_id
-        after = page[-1].call_id
 
 
 def mend(office: Office) -> tuple[int, int]:
@@ -164,7 +193,8 @@ def mark_published(call_id: str, prefix: str, books: Books, store: ObjectStore) 
         )
 
 
-def _follow(hold_id: str, office: Office) -> int:
+def make_follow(hold_id: str, office: Office) -> int:
+    """Make the store follow a hold that was placed or ended; returns for how many calls it could not yet."""
     behind, after = 0, None
     while page := office.books.holds.calls_of(hold_id, after=after, limit=_PAGE):
         for call_id in page:

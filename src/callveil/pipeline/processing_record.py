@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,7 +15,7 @@ from callveil.config import Config, Site
 from callveil.kit import engine_options, open_policies
 from callveil.pipeline.export import controller_in
 from callveil.pipeline.report_views import kind_of
-from callveil.retention.words import period_words, since_words
+from callveil.retention.words import match_words, period_words, since_words
 from callveil.rights.processing_record import (
     SUBJECTS,
     Activity,
@@ -23,18 +23,24 @@ from callveil.rights.processing_record import (
     PeriodKept,
     RecordFacts,
 )
-from callveil.rights.wording import PARTS, day_and_time, joined
+from callveil.rights.wording import PARTS, day_and_time
 from callveil.vocabulary.pii import Entity
-from callveil.vocabulary.retention import KeptPart, Match, Period, Policy
+from callveil.vocabulary.retention import KeptPart, Period, Policy
 
 
-def make_record(configs: Sequence[Config], site: Site, now: datetime) -> RecordFacts:
+def make_record(
+    configs: Sequence[Config],
+    site: Site,
+    now: datetime,
+    policies: Callable[[Config], tuple[Policy, ...]] = open_policies,
+) -> RecordFacts:
     """Gather what the settings tell.
 
     Args:
         configs: Profiles in use; the first one names the controller.
         site: For the recipients and places.
         now: Aware UTC.
+        policies: Finds the retention policies in force with a profile.
 
     Raises:
         ConfigError: A profile, its rules or its policies are wrong.
@@ -43,7 +49,7 @@ def make_record(configs: Sequence[Config], site: Site, now: datetime) -> RecordF
         created_at=now,
         tool_version=__version__,
         controller=controller_in(configs[0].profile.controller),
-        activities=[_activity(config, site) for config in configs],
+        activities=[_activity(config, site, policies(config)) for config in configs],
         recipients=[(each.name, each.kind, tuple(sorted(each.queues))) for each in site.recipients],
     )
 
@@ -63,7 +69,7 @@ def record_markdown(facts: RecordFacts) -> str:
     return environment.get_template("processing-record.md.j2").render(facts=facts, subjects=SUBJECTS)
 
 
-def _activity(config: Config, site: Site) -> Activity:
+def _activity(config: Config, site: Site, policies: Sequence[Policy]) -> Activity:
     profile, options = config.profile, engine_options(config)
     engines = {
         "speech to text": profile.transcriber.engine,
@@ -78,7 +84,7 @@ def _activity(config: Config, site: Site) -> Activity:
         kinds=[kind_of(entity.value).label for entity in Entity],
         engines=engines,
         models=_models(options),
-        periods=[_period(policy) for policy in open_policies(config)],
+        periods=[_period(policy) for policy in policies],
         consent_after_publishing=profile.consent.after_publishing,
         measures=_measures(config),
         places=_places(config, site),
@@ -103,7 +109,7 @@ def _models(options: Mapping[str, object]) -> list[ModelUsed]:
 def _period(policy: Policy) -> PeriodKept:
     return PeriodKept(
         policy=policy.name,
-        calls="calls that no other policy is for" if policy.fallback else _match_words(policy.match),
+        calls="calls that no other policy is for" if policy.fallback else match_words(policy.match),
         keep=_periods(policy.keep),
         duty=_periods(policy.duty),
         maximum=_periods(policy.maximum),
@@ -114,19 +120,6 @@ def _period(policy: Policy) -> PeriodKept:
 
 def _periods(periods: Mapping[KeptPart, Period]) -> dict[str, str]:
     return {PARTS[part]: period_words(periods[part]) for part in KeptPart if part in periods}
-
-
-def _match_words(match: Match) -> str:
-    fields = {
-        "of queue": match.queues,
-        "with a party in": match.jurisdictions,
-        "used for": match.purposes,
-        "tagged": match.tags,
-        "that are": match.directions,
-        "that ended": match.outcomes,
-    }
-    words = [f"{what} {' or '.join(sorted(values))}" for what, values in fields.items() if values]
-    return f"calls {joined(words)}" if words else "all calls"
 
 
 def _measures(config: Config) -> list[str]:

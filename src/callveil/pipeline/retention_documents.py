@@ -11,6 +11,7 @@ from callveil.ports import SweptCall
 from callveil.retention.policy import fits
 from callveil.retention.simulate import Counts, Simulation, Tally
 from callveil.stages.documents.forms import utc
+from callveil.vocabulary.policy_sets import PolicySet
 from callveil.vocabulary.retention import Decision, Policy
 
 _COUNTS = tuple(Counts.__dataclass_fields__)
@@ -103,6 +104,18 @@ def fitting_policies(swept: SweptCall, policies: Sequence[Policy]) -> list[str]:
 def event_fields(call_id: str, name: str, at: datetime) -> dict[str, Any]:
     """An event that was written down."""
     return {"call_id": call_id, "event": name, "at": at.isoformat()}
+
+
+def set_fields(found: PolicySet) -> dict[str, Any]:
+    """A set of policies without its text."""
+    return {
+        "number": found.number,
+        "sha256": found.sha256,
+        "at": utc(found.at),
+        "by": found.by,
+        "approved_by": found.approved_by,
+        "note": found.note,
+    }
 
 
 def _counts(counts: Counts) -> dict[str, Any]:

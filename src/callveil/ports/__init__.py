@@ -1,6 +1,7 @@
 """The contracts between the steps and the world. Every implementation passes one suite in tests/contract."""
 
-from callveil.ports.accounts import Accounts, IdentityProvider, Passwords, PendingSignIn
+from callveil.ports.accounts import Accounts, IdentityProvider, Passwords
+from callveil.ports.audit import AuditTrail
 from callveil.ports.basics import Clock, Signer
 from callveil.ports.books import (
     Books,
@@ -20,8 +21,10 @@ from callveil.ports.engines import (
     ModelLookup,
     Transcriber,
 )
+from callveil.ports.figures import Figures
 from callveil.ports.landing import Drop, KeyWrapper, Landed, Landing, LandingWriter
 from callveil.ports.ledger import Ledger
+from callveil.ports.policy_sets import PolicySets
 from callveil.ports.reviews import Proposals, Reviews
 from callveil.ports.search import CallSearch, SavedFilters
 from callveil.ports.stores import ObjectStore, OriginalStore, StoredObject
@@ -29,6 +32,7 @@ from callveil.ports.stores import ObjectStore, OriginalStore, StoredObject
 __all__ = [
     "Accounts",
     "AudioSource",
+    "AuditTrail",
     "Books",
     "CallSearch",
     "Clock",
@@ -36,6 +40,7 @@ __all__ = [
     "Diarizer",
     "Drop",
     "EntityDetector",
+    "Figures",
     "Holds",
     "IdentityProvider",
     "KeyWrapper",
@@ -48,7 +53,7 @@ __all__ = [
     "ObjectStore",
     "OriginalStore",
     "Passwords",
-    "PendingSignIn",
+    "PolicySets",
     "Proposals",
     "Removals",
     "Requests",

@@ -1,4 +1,4 @@
-"""The books beside the ledger, in its database: accounts, subjects, holds, requests, removals, notices.
+"""The books beside the ledger, in its database: accounts, policies, subjects, holds, requests, removals, ...
 
 As for the ledger, every change is one transaction with its entry in the audit chain, times come in as
 arguments, aware UTC, and every method raises `LedgerError` when the database fails; nothing has changed then.
@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from callveil.ports.accounts import Accounts
+from callveil.ports.policy_sets import PolicySets
 from callveil.ports.reviews import Proposals, Reviews
 from callveil.vocabulary.retention import CallFacts, CallGroup, Hold, KeptPart
 from callveil.vocabulary.rights import (
@@ -337,3 +338,7 @@ class Books(Protocol):
     @property
     def proposals(self) -> Proposals:
         """What waits for a second person."""
+
+    @property
+    def policy_sets(self) -> PolicySets:
+        """Retention policies that were put in force on the pages."""

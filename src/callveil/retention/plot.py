@@ -29,7 +29,7 @@ def plot(simulation: Simulation, *, before: str, after: str) -> str:
         before: Name of the policies of before, for the legend.
         after: Name of those of after; the same draws one bar only.
     """
-    unit, bars = _bars(simulation)
+    unit, bars = bars_of(simulation)
     top = _round_up(max(value for pair in bars.values() for value in pair))
     step = (_WIDTH - _LEFT - _RIGHT) / len(bars)
     title = f"Calls whose audio ends, by {unit}; due: what has ended before {simulation.on:%Y-%m-%d}"
@@ -67,7 +67,7 @@ def _bar(left: float, width: float, share: float, side: str) -> str:
     )
 
 
-def _bars(simulation: Simulation) -> tuple[str, dict[str, tuple[int, int]]]:
+def bars_of(simulation: Simulation) -> tuple[str, dict[str, tuple[int, int]]]:
     """What a bar stands for, and label to calls before and after, in order of time, without gaps."""
     sums: tuple[Counter[str], Counter[str]] = Counter(), Counter()
     for (_, month), counts in simulation.rows.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from callveil.vocabulary.retention import CALL_END, KeptPart, Period, Policy
+from callveil.vocabulary.retention import CALL_END, KeptPart, Match, Period, Policy
 
 _PARTS = {
     KeptPart.AUDIO: "audio",
@@ -26,6 +26,23 @@ def period_words(period: Period) -> str:
     counts.append((period.days, "day"))
     words = [f"{n} {unit}{'' if n == 1 else 's'}" for n, unit in counts if n]
     return " and ".join(words) or "0 days"
+
+
+def match_words(match: Match) -> str:
+    """Which calls a policy is for: "calls of queue sales or support and tagged mifid"."""
+    fields = {
+        "of queue": match.queues,
+        "with a party in": match.jurisdictions,
+        "used for": match.purposes,
+        "tagged": match.tags,
+        "that are": match.directions,
+        "that ended": match.outcomes,
+    }
+    words = [f"{what} {' or '.join(sorted(values))}" for what, values in fields.items() if values]
+    if not words:
+        return "all calls"
+    head = ", ".join(words[:-1])
+    return f"calls {head} and {words[-1]}" if head else f"calls {words[-1]}"
 
 
 def since_words(since: str) -> str:

@@ -61,7 +61,7 @@ def install(app: FastAPI, desk: Desk) -> None:
         """Give the record of processing activities (GDPR Art. 30) of this service's profile."""
 
         def work(_: str) -> Answer:
-            facts = make_record([office.config], office.site, office.clock.now())
+            facts = make_record([office.config], office.site, office.clock.now(), lambda _: office.policies)
             return Answer(document=record_document(facts), seen="processing record")
 
         return await desk.read(request, PRIVACY, work)

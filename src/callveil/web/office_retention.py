@@ -141,8 +141,8 @@ def _held(placed: holds.Placed, status: int) -> Answer:
 
 
 def _simulate(office: Office, body: SimulationBody) -> Answer:
-    before, file = office.policies, office.config.retention_policies
-    now = tried = str(file) if file is not None else f"profile {office.config.name}"
+    before = office.policies
+    now = tried = office.in_force.name
     after = before
     if body.policies is not None:
         tried = "policies"

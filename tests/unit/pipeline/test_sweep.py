@@ -11,7 +11,7 @@ from callveil.adapters.key_wrapping import LocalKeyWrapper
 from callveil.adapters.originals_folder import FolderOriginals
 from callveil.config import Profile
 from callveil.errors import NotFoundError, RefusedError, StoreError
-from callveil.kit import Office, Originals
+from callveil.kit import FixedPolicies, Office, Originals
 from callveil.pipeline import sweep as module
 from callveil.pipeline.seal import delete_expired, seal_original
 from callveil.pipeline.sweep import apply_policies, original_may_go, sweep
@@ -53,7 +53,7 @@ def office(tmp_path):
             store=MemoryStore(clock=clock),
             originals=Originals(store=FolderOriginals(tmp_path), wrapper=LocalKeyWrapper(bytes(32))),
             landing=MemoryLanding(clock=clock),
-            policies=(SALES, STANDARD),
+            in_force=FixedPolicies(policies=(SALES, STANDARD)),
             hasher=None,
             signer=None,
             clock=clock,
@@ -287,7 +287,7 @@ def test_a_sweep_stops_when_a_place_is_gone(office, monkeypatch):
 
 
 def changed(office: Any, *policies: Policy) -> Any:
-    return replace(office, policies=policies)
+    return replace(office, in_force=FixedPolicies(policies=policies))
 
 
 LONG = replace(SALES, name="long", match=Match(), keep=dict.fromkeys(KeptPart, Period(months=36)))

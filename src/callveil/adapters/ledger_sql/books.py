@@ -6,6 +6,7 @@ from callveil.adapters.ledger_sql.accounts import SqlAccounts
 from callveil.adapters.ledger_sql.database import Database
 from callveil.adapters.ledger_sql.holds import SqlHolds
 from callveil.adapters.ledger_sql.notices import SqlNotices
+from callveil.adapters.ledger_sql.policy_sets import SqlPolicySets
 from callveil.adapters.ledger_sql.proposals import SqlProposals
 from callveil.adapters.ledger_sql.removals import SqlRemovals
 from callveil.adapters.ledger_sql.requests import SqlRequests
@@ -29,3 +30,4 @@ class SqlBooks:
         self.removals = SqlRemovals(database)
         self.reviews = SqlReviews(database)
         self.proposals = SqlProposals(database)
+        self.policy_sets = SqlPolicySets(database)

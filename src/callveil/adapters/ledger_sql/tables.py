@@ -72,6 +72,7 @@ IS_RESTRICTED = sa.text("restricted IS NOT NULL")
 HAS_GONE = sa.text("gone <> ''")
 OF_A_CALL = sa.text("call_id IS NOT NULL")
 TEXT_OWED = sa.text("text_owed")
+HAS_ENDED = sa.text("settled_at IS NOT NULL")
 HAS_SENT = sa.text("state IN ('received', 'kept') AND sent_at IS NOT NULL AND arrived_at IS NOT NULL")
 
 OUTSIDE = "process"
@@ -169,6 +170,7 @@ calls = sa.Table(
     _partial("calls_holds_differ", "call_id", where=HOLDS_DIFFER),
     sa.Index("calls_by_start", "started_at", "call_id"),
     sa.Index("calls_by_queue", "queue", "started_at", "call_id"),
+    sa.Index("calls_by_queue_and_agent", "queue", "agent"),
     sa.Index("calls_by_agent", "agent", "started_at", "call_id"),
     sa.Index("calls_by_state_and_start", "state", "started_at", "call_id"),
     sa.Index("calls_by_length", "length_s", "call_id"),
@@ -177,6 +179,7 @@ calls = sa.Table(
     _partial("calls_restricted", "started_at", "call_id", where=IS_RESTRICTED),
     _partial("calls_with_gone", "started_at", "call_id", where=HAS_GONE),
     _partial("calls_text_owed", "call_id", where=TEXT_OWED),
+    sa.Index("calls_by_arrival", "received_at"),
 )
 
 consent = sa.Table(
@@ -224,6 +227,8 @@ attempts = sa.Table(
     sa.Column("settled_at", UtcTime),
     sa.Column("result", sa.String(16)),
     sa.Column("error_code", sa.String(32)),
+    # All that is counted by the hour.
+    _partial("attempts_ended", "settled_at", "result", "error_code", where=HAS_ENDED),
 )
 
 audit = sa.Table(
@@ -237,6 +242,8 @@ audit = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     _partial("audit_by_call", "call_id", "number", where=OF_A_CALL),
+    sa.Index("audit_by_action", "action", "at", "number"),
+    sa.Index("audit_by_actor", "actor", "action", "at", "number"),
 )
 
 # One row: the end of the chain. Its lock makes the chain serial.

@@ -21,7 +21,7 @@ from callveil.adapters.sealed_original import sealed
 from callveil.adapters.store_local import LocalStore
 from callveil.adapters.subject_keys import SubjectKeys
 from callveil.config import Profile, Site, load_config
-from callveil.kit import Office, Originals
+from callveil.kit import FixedPolicies, Office, Originals
 from callveil.pipeline.outlook import Sought, of_subject
 from callveil.pipeline.subjects import find_subject
 from callveil.rights.identifiers import identities_of
@@ -188,7 +188,7 @@ def make_world(folder: Path) -> Iterator[World]:
         store=LocalStore(folder / "store", clock=clock),
         originals=Originals(store=FolderOriginals(folder / "originals"), wrapper=wrapper),
         landing=LandingFolder(site.landing, wrapper),
-        policies=(KEEP, DUTY),
+        in_force=FixedPolicies(policies=(KEEP, DUTY)),
         hasher=SubjectKeys([bytes(range(32))]),
         signer=throw_away_signer(),
         clock=clock,

@@ -4,6 +4,7 @@ from alembic import context
 
 from callveil.adapters.ledger_sql import (  # noqa: F401  they add their tables
     account_tables,
+    policy_tables,
     review_tables,
     rights_tables,
     search_tables,
