@@ -105,6 +105,8 @@ def test_the_pages_are_readable_everywhere(new_page, house, sign_in, check_axe, 
     sign_in(page, "grete")
     find(page)
     here = [page.url, *(f"{page.url}/{each}" for each in ("erasure", "restriction", "lift", "export"))]
+    asked = house.office.books.requests.requests()[0].request_id
+    here.append(f"/privacy/requests/{asked}")
     call = f"/privacy/calls/{house.one('on_hold')}"
     for path in (
         *here,
