@@ -183,6 +183,7 @@ _SAID = {
 
 def _view(office: Office, access: Access) -> dict[str, Any]:
     sets = office.books.policy_sets
+    office.in_force.look_again()  # another process may have put some in force a moment ago
     history = sets.history(limit=20)
     current = history[0] if history else None
     return {
