@@ -235,3 +235,25 @@ def postgres_server() -> Iterator[PostgresServer]:
             server.stop(mode="immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def identity_provider() -> Iterator[Any]:
+    """An OpenID Connect provider of our own, over HTTP; its time is that of a `ManualClock`."""
+    pytest.importorskip("authlib")
+    import importlib.util
+
+    from callveil.testing import ManualClock
+
+    spec = importlib.util.spec_from_file_location(
+        "identity_provider", Path(__file__).parent / "identity_provider.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    clock = ManualClock()
+    provider = module.TestProvider(lambda: clock.now().timestamp())
+    provider.clock, provider.client = clock, (module.CLIENT_ID, module.CLIENT_SECRET)
+    yield provider
+    provider.close()

@@ -102,6 +102,13 @@ class SignatureError(CallveilError):
     code = "signature"
 
 
+class UnavailableError(CallveilError):
+    """Another service that is needed, such as an identity provider, does not answer as it should."""
+
+    is_permanent = False
+    code = "unavailable"
+
+
 class PrivilegeError(CallveilError):
     """The key is known, but is not good for this."""
 

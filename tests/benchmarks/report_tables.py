@@ -301,6 +301,24 @@ def _retention(result: Mapping[str, Any]) -> str:
     return f"{main}\n\nAim: {largest['calls']:,} calls are simulated within {aim:.0f} s: {met(is_met)}."
 
 
+def _search(result: Mapping[str, Any]) -> str:
+    found = result["results"]
+    sizes, largest = found["sizes"], found["sizes"][-1]
+    rows = [
+        (asked, *(_first_and_median(row["seconds"][asked]) for row in sizes)) for asked in largest["seconds"]
+    ]
+    heads = [f"{row['calls']:,} calls, {row['bytes'] / 2**30:.1f} GiB" for row in sizes]
+    aim, first = found["aim_first_page_s"], largest["seconds"]["first page"]["median"]
+    return (
+        f"{table((largest['database'], *heads), rows)}\n\n"
+        f"Aim: the first of {largest['calls']:,} calls within {1000 * aim:.0f} ms: {met(first <= aim)}."
+    )
+
+
+def _first_and_median(seconds: Mapping[str, float]) -> str:
+    return f"{1000 * seconds['median']:.0f} ms ({1000 * seconds['first']:.0f})"
+
+
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "speed": _speed,
     "growth": _growth,
@@ -311,4 +329,5 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "live": _live,
     "load": _load,
     "retention": _retention,
+    "search": _search,
 }

@@ -1,6 +1,6 @@
 """Measure Callveil, write benchmarks/*.json and the tables of BENCHMARKS.md.
 
-Without a part: all but `search`, and `real`, which scores a folder of your own labelled calls
+Without a part: all but `search`, `pages`, and `real`, which scores a folder of your own labelled calls
 (truth format: FORMATS.md, "Truth of a labelled call"); its result file holds sums only.
 """
 
@@ -40,7 +40,7 @@ LONG_CALL = "dev_long1"
 LIVE_AT_ONCE = 3
 PARTS = (
     *("all", "speed", "growth", "quality", "conditions", "ablation", "live", "load", "retention"),
-    *("search", "real", "tables"),
+    *("search", "pages", "real", "tables"),
 )
 
 _started = perf_counter()
@@ -67,10 +67,9 @@ def main() -> None:
         _load(arguments, heads["load"])
     if arguments.part in ("all", "retention"):
         _retention(arguments, heads["retention"])
-    if arguments.part == "search":
-        _search(arguments, heads["search"])
-    if arguments.part == "real":
-        _real(arguments, heads["real"])
+    for part, work in (("search", _search), ("pages", _pages), ("real", _real)):
+        if arguments.part == part:
+            work(arguments, heads[part])
     if not arguments.out:
         update_page(PAGE, RESULTS)
 
@@ -88,6 +87,11 @@ def _parse() -> argparse.Namespace:
         help="who hears the redacted recordings: 'whisper', 'sphinx', ENGINE/MODEL, with commas; or 'none'",
     )
     parser.add_argument("--ledger", help="search: URL of an empty PostgreSQL database; SQLite without")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="pages: folder of the filled house; made when missing. search: the same one, read only",
+    )
     parser.add_argument("--limit", type=int, help="at most this many calls, to try things out")
     parser.add_argument("--out", type=Path, help="write results here and leave BENCHMARKS.md alone")
     arguments = parser.parse_args()
@@ -189,7 +193,15 @@ def _retention(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
 
 def _search(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
     sizes = (arguments.limit,) if arguments.limit else SEARCH_SIZES
-    _write(arguments, {**head, "results": measure_search(sizes, _tell, url=arguments.ledger)})
+    found = measure_search(sizes, _tell, url=arguments.ledger, filled=arguments.data)
+    _write(arguments, {**head, "results": found})
+
+
+def _pages(arguments: argparse.Namespace, head: dict[str, Any]) -> None:
+    from pages import N_CALLS, N_ENTRIES, measure_pages  # its house needs what tests need
+
+    sizes = (arguments.limit or N_CALLS, arguments.limit or N_ENTRIES)
+    _write(arguments, {**head, "results": measure_pages(*sizes, _tell, folder=arguments.data)})
 
 
 def _listeners(arguments: argparse.Namespace) -> tuple[Transcriber, ...]:

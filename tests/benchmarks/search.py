@@ -41,7 +41,12 @@ _TIMES = 5
 
 
 def measure_search(
-    sizes: tuple[int, ...], tell: Callable[[str], None], *, url: str | None = None, n_words: int = 120
+    sizes: tuple[int, ...],
+    tell: Callable[[str], None],
+    *,
+    url: str | None = None,
+    filled: Path | None = None,
+    n_words: int = 120,
 ) -> dict[str, Any]:
     """Fill a ledger, then time pages of it, each the median of some.
 
@@ -49,20 +54,24 @@ def measure_search(
         sizes: Numbers of calls.
         tell: Told how it goes on.
         url: Of an empty PostgreSQL database, for one size; None for SQLite in a temporary folder.
+        filled: Data folder with as many calls as the last size, filled by `fill`; it is only read.
         n_words: Words of a transcript.
     """
     results = []
     for n_calls in sizes:
-        with tempfile.TemporaryDirectory(prefix="callveil-search-") as folder:
+        with tempfile.TemporaryDirectory(prefix="callveil-search-") as made:
+            is_there = filled is not None and n_calls == sizes[-1]
+            folder = filled if filled is not None and is_there else Path(made)
             ledger = open_ledger(url or f"sqlite:///{folder}/ledger.sqlite3")
             started = perf_counter()
-            fill(ledger, n_calls, n_words)
-            tell(f"search: {n_calls} calls written in {perf_counter() - started:.0f} s")
+            if not is_there:
+                fill(ledger, n_calls, n_words)
+                tell(f"search: {n_calls} calls written in {perf_counter() - started:.0f} s")
             row = {
                 "calls": n_calls,
                 "database": ledger._database.engine.dialect.name,
                 "words_per_call": n_words,
-                "bytes": _size(ledger, Path(folder)),
+                "bytes": _size(ledger, folder),
                 "seconds": {name: _timed(work) for name, work in _works(ledger).items()},
             }
             ledger.close()
@@ -197,7 +206,8 @@ def _works(ledger: SqlLedger) -> dict[str, Callable[[], Any]]:
         "count of a reviewer": lambda: search.count(every, within=reviewer),
         "count of a common word": lambda: search.count(CallQuery(text="please"), within=None),
         "queues": lambda: search.queues(within=None),
-        "agents": lambda: search.agents(limit=1000),
+        "agents": lambda: search.agents(within=None, limit=500),
+        "agents of a reviewer": lambda: search.agents(within=reviewer, limit=500),
     }
 
 
@@ -214,4 +224,4 @@ def _size(ledger: SqlLedger, folder: Path) -> int:
     if ledger._database.is_postgresql:
         query = sa.text("SELECT pg_database_size(current_database())")
         return int(ledger._database.read(lambda c: c.scalar(query)) or 0)
-    return sum(path.stat().st_size for path in folder.iterdir())
+    return sum(path.stat().st_size for path in folder.glob("ledger.sqlite3*"))

@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The house, served. Tests share it: what they change must not be what others look at (`a_house`)."""
-    made = copy_house(_kept_house(request.config), tmp_path_factory.mktemp("house") / "data")
+    made = copy_house(kept_house(request.config), tmp_path_factory.mktemp("house") / "data")
     with served(made):
         yield made
 
@@ -46,10 +46,10 @@ def make_house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
     """Houses with other settings: `make_house(web={"two_person": ["retention"]})`."""
     with ExitStack() as stack:
 
-        def make(**profile: Any) -> House:
-            made = copy_house(_kept_house(request.config), tmp_path / f"data-{len(made_houses)}", **profile)
+        def make(*, port: int = 0, **profile: Any) -> House:
+            made = copy_house(kept_house(request.config), tmp_path / f"data-{len(made_houses)}", **profile)
             made_houses.append(made)
-            return stack.enter_context(served(made))
+            return stack.enter_context(served(made, port))
 
         made_houses: list[House] = []
         yield make
@@ -61,7 +61,7 @@ def a_house(make_house: Callable[..., House]) -> House:
     return make_house()
 
 
-def _kept_house(config: pytest.Config) -> Path:
+def kept_house(config: pytest.Config) -> Path:
     """Built once a day, and whenever something that makes it has changed; then only copied."""
     digest = hashlib.sha256(datetime.now(UTC).date().isoformat().encode())
     for path in sorted(path for root in _SOURCES for path in root.rglob("*.py")):
@@ -195,7 +195,7 @@ def check_axe() -> Callable[..., None]:
         page.evaluate(f"() => {{ if (!window.axe) {{ {source} }} }}")
         found = page.evaluate(
             """([tags, exclude]) => axe.run({include: [["html"]], exclude: exclude.map((each) => [each])},
-            {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]})""",
+            {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"], preload: false})""",
             [_AXE_TAGS, list(exclude)],
         )
         told = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import secrets
 import shutil
 import threading
@@ -116,7 +117,7 @@ class House:
         url: Of the pages, "http://127.0.0.1:PORT".
         clock: Of all of it.
         calls: What is special to the ids of such calls: "published", "held", "quarantined", "failed",
-            "discarded", "erased", "restricted", "on_hold", "long", "received", and "missed": a name that nobody
+            "discarded", "erased", "restricted", "on_hold", "long", "received", and "missed": a name nobody
             masked is in it.
         words: Call id to what was really said: (text, channel, start_s, end_s).
     """
@@ -176,9 +177,17 @@ def build_house(folder: Path, *, now: datetime | None = None, n_calls: int = 60,
     return house
 
 
-def copy_house(kept: Path, folder: Path, **profile: Any) -> House:
-    """Open a copy of a house that was built and `keep`t before; `profile` as for `build_house`."""
-    shutil.copytree(kept, folder)
+def copy_house(kept: Path, folder: Path | None, **profile: Any) -> House:
+    """Open a copy of a house that was built and `keep`t before; `profile` as for `build_house`.
+
+    Args:
+        kept: Its folder.
+        folder: Where the copy goes; None to open the house itself.
+        profile: See `build_house`.
+    """
+    if folder is not None:
+        shutil.copytree(kept, folder)
+    folder = folder or kept
     known = json.loads((folder / _KNOWN).read_text())
     house = _open(folder, HouseClock(datetime.now(UTC).replace(microsecond=0)), profile)
     house.calls = known["calls"]
@@ -206,7 +215,8 @@ def _found(folder: Path, clock: HouseClock, profile: Mapping[str, Any]) -> House
 
 
 def _open(folder: Path, clock: HouseClock, profile: Mapping[str, Any]) -> House:
-    config = load_config("default", {"CALLVEIL_KEYS_DIR": str(folder / "keys")})
+    kept = {name: value for name, value in os.environ.items() if name == "CALLVEIL_OIDC_SECRET"}
+    config = load_config("default", {**kept, "CALLVEIL_KEYS_DIR": str(folder / "keys")})
     given = {"originals": {"keep": "seal", "location": str(folder / "originals")}, **profile}
     table = {**config.profile.model_dump(), **given}
     config = dataclasses.replace(config, profile=type(config.profile).model_validate(table))
@@ -383,10 +393,10 @@ def _add_users(house: House) -> None:
 
 
 @contextmanager
-def served(house: House) -> Iterator[House]:
-    """Serve it on a free port, in a thread."""
+def served(house: House, port: int = 0) -> Iterator[House]:
+    """Serve it on a port, a free one when it is 0, in a thread."""
     config = uvicorn.Config(
-        build_site(house.service), port=0, log_config=None, access_log=False, ws="none", lifespan="on"
+        build_site(house.service), port=port, log_config=None, access_log=False, ws="none", lifespan="on"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="house", daemon=True)

@@ -190,12 +190,49 @@ def test_an_identity_of_a_provider_is_one_users(accounts, add, begin):
     add()
     add("bea")
     assert accounts.with_identity(identity).name == "eve"
+    assert accounts.get("eve").identity == identity
     assert accounts.with_identity(ExternalIdentity(issuer="https://id.example", subject="18")) is None
     assert begin(name="eve", kept=None) is not None
     with pytest.raises(RefusedError, match="identity"):
         accounts.add(User(name="eva", roles=user.roles, created_at=NOW), identity=identity, **GIVEN)
     accounts.disable("eve", **GIVEN)
     assert accounts.with_identity(identity) is None
+
+
+def test_who_vouches_can_be_changed_and_ends_sessions(accounts, add, begin, stands, entries):
+    identity = ExternalIdentity(issuer="https://id.example", subject="17")
+    add()
+    add("bea")
+    begin()
+    assert accounts.set_identity("ada", identity, **GIVEN).identity == identity
+    assert not stands()
+    assert accounts.with_identity(identity).name == "ada"
+    assert entries()[-1][1:] == ("user.identity", {"user": "ada", "issuer": "https://id.example"})
+    begin()
+    accounts.set_identity("ada", identity, **GIVEN)
+    assert stands(), "nothing has changed"
+    with pytest.raises(RefusedError, match="identity"):
+        accounts.set_identity("bea", identity, **GIVEN)
+    assert accounts.set_identity("ada", None, **GIVEN).identity is None
+    assert not stands()
+    assert accounts.with_identity(identity) is None
+    assert accounts.set_identity("bea", identity, **GIVEN).name == "bea"
+    with pytest.raises(NotFoundError):
+        accounts.set_identity("nobody", None, **GIVEN)
+
+
+def test_sessions_that_stand_are_listed(accounts, add, begin):
+    add()
+    add("bea")
+    begin("t-1")
+    begin("t-2", now=after(minutes=10))
+    begin("t-3", name="bea")
+    listed = lambda now: [each.digest for each in accounts.sessions("ada", limits=LIMITS, now=now)]  # noqa: E731
+    assert listed(after(minutes=11)) == [digest("t-2"), digest("t-1")]
+    assert listed(after(minutes=30)) == [digest("t-2")]
+    accounts.end_session(digest("t-2"), **GIVEN)
+    assert listed(after(minutes=11)) == [digest("t-1")]
+    assert accounts.sessions("nobody", limits=LIMITS, now=NOW) == ()
 
 
 @pytest.mark.parametrize("name", ["ada", "nobody", "geheim\x00\udcff"])

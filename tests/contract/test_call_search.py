@@ -391,7 +391,21 @@ def test_queues_and_agents_are_listed(many):
     every = tuple(sorted({each["queue"] for each in known} - {None}))
     assert ledger.search.queues(within=None) == every
     assert ledger.search.queues(within=frozenset({"care", "other"})) == ("care",)
-    assert ledger.search.agents() == ("anna", "ben")
+    assert ledger.search.agents(within=None) == ("anna", "ben")
+    assert ledger.search.agents(within=None, limit=1) == ("anna",)
+
+
+def test_agents_of_other_queues_are_not_named(ledger):
+    for number, (queue, agent) in enumerate(product(("care", "sales", None), ("ben", "anna", None))):
+        name = agent and f"{agent}-{queue}"
+        publish(ledger, f"c-{number}", queue=queue, agent=name)
+    agents = ledger.search.agents
+    assert agents(within=frozenset({"care"})) == ("anna-care", "ben-care")
+    assert agents(within=frozenset({"care", "sales", "x"})) == (
+        *("anna-care", "anna-sales", "ben-care", "ben-sales"),
+    )
+    assert agents(within=frozenset({"care", "sales"}), limit=3) == ("anna-care", "anna-sales", "ben-care")
+    assert agents(within=frozenset()) == ()
 
 
 def test_a_call_of_another_queue_is_not_there(ledger):

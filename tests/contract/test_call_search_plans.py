@@ -96,13 +96,16 @@ def test_counts_and_names_read_little(filled):
     for work in (
         lambda: ledger.search.count(CallQuery(text="cancel"), within=None),
         lambda: ledger.search.queues(within=None),
-        lambda: ledger.search.agents(),
+        lambda: ledger.search.agents(within=None),
+        lambda: ledger.search.agents(within=TWO),
         lambda: ledger.search.unindexed(),
         lambda: ledger.history("c-1"),
     ):
         for statement, plan in plans(ledger, work):
             assert "SCAN calls" not in plan or "USING" in plan, (statement, plan)
             assert "SCAN audit" not in plan, (statement, plan)
+    seen = plans(ledger, lambda: ledger.search.agents(within=TWO))
+    assert all(plan.count("COVERING INDEX calls_by_queue_and_agent") == 2 for _, plan in seen), seen
 
 
 def test_a_list_takes_as_many_queries_whatever_is_in_it(filled):

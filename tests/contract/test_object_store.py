@@ -49,6 +49,20 @@ def test_a_published_call_is_there_with_content_sizes_times_and_tags(opened, mak
         assert opened.store.tags(each.key) == {**TAGS, "callveil-part": part}
 
 
+def test_parts_of_an_object_can_be_read(opened, make_parts):
+    publish(opened.store, make_parts())
+    store, key = opened.store, CALL + Part.AUDIO
+    whole = store.get(key)
+    assert store.size(key) == len(whole) == 900
+    assert store.get_range(key, 0, 7) == whole[:7]
+    assert store.get_range(key, 13, 300) == whole[13:313]
+    assert store.get_range(key, 899, 100) == whole[899:]
+    missing = "calls/2026/11/23/c-9/" + Part.AUDIO
+    for read in (store.size, lambda key: store.get_range(key, 0, 1)):
+        with pytest.raises(NotFoundError):
+            read(missing)
+
+
 def test_an_empty_store_lists_nothing(opened):
     assert list(opened.store.list_calls()) == []
     assert keys(opened.store) == []

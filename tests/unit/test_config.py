@@ -174,6 +174,7 @@ def test_secrets_come_from_the_environment_and_are_never_shown(tmp_path):
         "CALLVEIL_LANDING_KEY_FILE": str(path),
         "CALLVEIL_LANDING_OLD_KEYS": "hush-hush hush-hush",
         "CALLVEIL_SUBJECT_KEYS": "hush-hush",
+        "CALLVEIL_OIDC_SECRET": "hush-hush",
     }
     config = load_config("default", environ=environ)
     assert config.secrets.s3_secret_key is not None

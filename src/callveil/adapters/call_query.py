@@ -68,7 +68,7 @@ def cursor_from_text(text: str) -> Cursor:
         key, call_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         if type(key) not in (int, float) or not math.isfinite(key) or abs(key) >= 2**63:
             raise ValueError
-        if type(call_id) is not str or not 1 <= len(call_id) <= 128:
+        if type(call_id) is not str or not 1 <= len(call_id) <= 128 or not call_id.isprintable():
             raise ValueError
         return Cursor(key=key, call_id=call_id)
 

@@ -175,10 +175,15 @@ class S3Bucket:
                 self.set_retention(key, str(result.version_id), retain_until, shorten=False)
         return str(result.version_id)
 
-    def get(self, key: str) -> bytes:
-        """Content of the newest version."""
+    def size(self, key: str) -> int:
+        """Bytes of the newest version."""
         with s3_errors("reading an object"):
-            response = self._client.get_object(self.name, key)
+            return int(self._client.stat_object(self.name, key).size)
+
+    def get(self, key: str, *, start: int = 0, n_bytes: int = 0) -> bytes:
+        """Content of the newest version, or `n_bytes` of it from `start` on; 0 for all that follows."""
+        with s3_errors("reading an object"):
+            response = self._client.get_object(self.name, key, offset=start, length=n_bytes)
             try:
                 return bytes(response.read())
             finally:

@@ -114,6 +114,38 @@ class LocalStore:
                     else:
                         self._purge(prefix)
 
+    def revise(self, prefix: str, parts: Sequence[PublishedPart]) -> None:
+        """See `ObjectStore.revise`. The new version waits whole in staging, as "next"."""
+        rules.check_call_prefix(prefix)
+        rules.check_parts(parts)
+        with self._changing(prefix):
+            self._check_deletable(prefix, bypass_governance=True)
+            staging = self._staging(prefix)
+            remove_tree(staging)
+            try:
+                self._stage(prefix, parts)
+                (staging / "new").rename(staging / "next")
+                sync_folder(staging)
+            finally:
+                with suppress(OSError):
+                    remove_tree(staging / "new")
+            self._swap(prefix)
+
+    def finish_revision(self, prefix: str) -> bool:
+        """See `ObjectStore.finish_revision`."""
+        rules.check_call_prefix(prefix)
+        staging = self._staging(prefix)
+        if not staging.is_dir():
+            return False
+        with file_errors("changing a call"), self._locked(prefix):
+            if not (staging / "next").is_dir():
+                remove_tree(staging)
+                return False
+            if self._sidecar_path(prefix).is_file() and self._sidecar(prefix).legal_hold:
+                raise RefusedError("the call is under legal hold")
+            self._swap(prefix)
+        return True
+
     def put_decision(self, key: str, content: bytes) -> None:
         """See `ObjectStore.put_decision`."""
         rules.check_decision_key(key)
@@ -163,6 +195,26 @@ class LocalStore:
         with file_errors("reading an object"):
             try:
                 return (self._root / key).read_bytes()
+            except (FileNotFoundError, IsADirectoryError) as error:
+                raise NotFoundError("no such object") from error
+
+    def size(self, key: str) -> int:
+        """See `ObjectStore.size`."""
+        self._require_visible(key)
+        with file_errors("reading an object"):
+            path = self._root / key
+            if not path.is_file():
+                raise NotFoundError("no such object")
+            return path.stat().st_size
+
+    def get_range(self, key: str, start: int, n_bytes: int) -> bytes:
+        """See `ObjectStore.get_range`."""
+        self._require_visible(key)
+        with file_errors("reading an object"):
+            try:
+                with (self._root / key).open("rb") as file:
+                    file.seek(start)
+                    return file.read(n_bytes)
             except (FileNotFoundError, IsADirectoryError) as error:
                 raise NotFoundError("no such object") from error
 
@@ -230,6 +282,7 @@ class LocalStore:
             if not set(names) <= rules.removed_parts(sidecar.tags):
                 tags = rules.with_removed(sidecar.tags, names)
                 self._write_sidecar(prefix, replace(sidecar, tags=tags))
+            remove_tree(self._staging(prefix))  # a revision that was cut off holds them too
             for file in files:
                 file.unlink()
             sync_folder(self._root / prefix)
@@ -270,6 +323,16 @@ class LocalStore:
             with open_body(part.body) as reader:
                 copy_body(reader, folder / part.part)
         sync_folder(folder)
+
+    def _swap(self, prefix: str) -> None:
+        """Put "next" in the place of the call's folder, and delete what was there; again after a crash."""
+        folder, staging = self._root / prefix, self._staging(prefix)
+        remove_tree(staging / "old")
+        if folder.is_dir():
+            folder.rename(staging / "old")
+        (staging / "next").rename(folder)
+        sync_folder(folder.parent)
+        remove_tree(staging)
 
     def _purge(self, prefix: str) -> int:
         """Hide a call, then delete it, its sidecar and what an earlier attempt left; returns the files."""

@@ -20,8 +20,21 @@ from callveil.errors import ConfigError, NotFoundError, RefusedError, StoreError
 from callveil.ports import StoredObject
 from callveil.vocabulary.recording import MaskedDocument, Part, PublishedPart
 
+_MEDIA_TYPES = {
+    Part.AUDIO: "audio/flac",
+    Part.TRANSCRIPT: "application/json",
+    Part.CAPTIONS: "text/vtt",
+    Part.VCON: "application/vcon+json",
+    Part.CERTIFICATE: "application/json",
+}
+
 _PART_BYTES = 16 << 20
 """Audio above this goes up in parts of this size, one in memory at a time; S3 allows 5 MiB and more."""
+
+
+_NEXT = ".next/"
+"""Where in a call's folder a new version waits whole before the earlier one goes. It is no object of the
+call, but goes with all that is in its folder."""
 
 
 class S3Store:
@@ -124,6 +137,47 @@ class S3Store:
                 with suppress(StoreError, RefusedError, ConfigError):
                     self._purge(prefix, self._versions(prefix))
 
+    def revise(self, prefix: str, parts: Sequence[PublishedPart]) -> None:
+        """See `ObjectStore.revise`."""
+        rules.check_call_prefix(prefix)
+        others, certificate = rules.check_parts(parts)
+        versions = self._versions(prefix)
+        self._require_published(prefix, versions)
+        self._check_deletable(prefix, versions, bypass_governance=True)
+        self._remove_next(prefix)
+        tags = self._bucket.tags(self._base + prefix + Part.CERTIFICATE)
+        tags = {name: value for name, value in tags.items() if name not in (rules.PART_TAG, rules.RETAIN_TAG)}
+        until = rules.date_to_lock(self._latest_date(self._own(prefix, versions)), _now())
+        for part in (*others, certificate):
+            self._put(prefix + _NEXT, part, tags, until)
+        self._move(prefix, parts, tags, until)
+
+    def finish_revision(self, prefix: str) -> bool:
+        """See `ObjectStore.finish_revision`."""
+        rules.check_call_prefix(prefix)
+        waiting = [version for version in self._versions(prefix + _NEXT) if not version.is_marker]
+        if not waiting:
+            return False
+        place = self._base + prefix + _NEXT
+        if not any(version.key == place + Part.CERTIFICATE for version in waiting):
+            self._remove_next(prefix)
+            return False
+        self._check_deletable(prefix, self._versions(prefix), bypass_governance=True)
+        names = sorted({version.key.removeprefix(place) for version in waiting})
+        parts = [
+            PublishedPart(
+                part=Part(name),
+                body=MaskedDocument(content=self._bucket.get(place + name)),
+                media_type=_MEDIA_TYPES[Part(name)],
+            )
+            for name in names
+        ]
+        tags = self._bucket.tags(place + Part.CERTIFICATE)
+        tags = {name: value for name, value in tags.items() if name not in (rules.PART_TAG, rules.RETAIN_TAG)}
+        until = rules.date_to_lock(self._latest_date(waiting), _now())
+        self._move(prefix, parts, tags, until)
+        return True
+
     def put_decision(self, key: str, content: bytes) -> None:
         """See `ObjectStore.put_decision`."""
         rules.check_decision_key(key)
@@ -169,6 +223,20 @@ class S3Store:
         rules.check_key(key)
         content = self._bucket.get(self._base + key)
         # Looked at afterwards: what a publish is still writing is not given out.
+        self._require_visible(key)
+        return content
+
+    def size(self, key: str) -> int:
+        """See `ObjectStore.size`."""
+        rules.check_key(key)
+        n_bytes = self._bucket.size(self._base + key)
+        self._require_visible(key)
+        return n_bytes
+
+    def get_range(self, key: str, start: int, n_bytes: int) -> bytes:
+        """See `ObjectStore.get_range`."""
+        rules.check_key(key)
+        content = self._bucket.get(self._base + key, start=start, n_bytes=n_bytes)
         self._require_visible(key)
         return content
 
@@ -238,6 +306,8 @@ class S3Store:
         names = rules.check_removable(parts)
         versions = self._versions(prefix)
         self._require_published(prefix, versions)
+        self._remove_next(prefix)  # a revision that was cut off holds them too
+        versions = self._own(prefix, versions)
         keys = {self._base + prefix + name for name in names}
         doomed = [version for version in versions if version.key in keys]
         if any(not version.is_marker for version in doomed):
@@ -317,9 +387,33 @@ class S3Store:
                 part_bytes=part_bytes,
             )
 
+    def _own(self, prefix: str, versions: list[Version]) -> list[Version]:
+        """Those that are not of a version that waits."""
+        return [v for v in versions if not v.key.startswith(self._base + prefix + _NEXT)]
+
+    def _remove_next(self, prefix: str) -> None:
+        self._remove(self._versions(prefix + _NEXT), bypass_governance=True)
+        self._bucket.abort_uploads(self._base + prefix + _NEXT + Part.AUDIO)
+
+    def _move(
+        self,
+        prefix: str,
+        parts: Sequence[PublishedPart],
+        tags: Mapping[str, str],
+        until: datetime | None,
+    ) -> None:
+        """Put parts that wait whole in the place of those that are there; again after a crash."""
+        others, certificate = rules.check_parts(parts)
+        self._purge_own(prefix, self._own(prefix, self._versions(prefix)))
+        for part in others:
+            self._put(prefix, part, tags, until)
+        self._check_stored(prefix, others, until)
+        self._put(prefix, certificate, tags, until)
+        self._remove_next(prefix)
+
     def _check_stored(self, prefix: str, parts: Sequence[PublishedPart], until: datetime | None) -> None:
         """Look at what the server made of the parts before the certificate makes them visible."""
-        versions = [version for version in self._versions(prefix) if version.is_latest]
+        versions = [v for v in self._own(prefix, self._versions(prefix)) if v.is_latest]
         expected = {self._base + prefix + part.part: body_size(part.body) for part in parts}
         if {version.key: version.n_bytes for version in versions} != expected:
             raise StoreError("storing a call: the server does not show what was stored")
@@ -328,6 +422,12 @@ class S3Store:
 
     def _purge(self, prefix: str, versions: list[Version], *, bypass_governance: bool = True) -> int:
         """Delete every version of a call, its certificate first; returns how many without markers."""
+        self._purge_own(prefix, versions, bypass_governance=bypass_governance)
+        if versions and self._versions(prefix):
+            raise StoreError("deleting a call: some of its versions are still there")
+        return sum(not version.is_marker for version in versions)
+
+    def _purge_own(self, prefix: str, versions: list[Version], *, bypass_governance: bool = True) -> None:
         certificate = self._base + prefix + Part.CERTIFICATE
         # Its newest version goes last, or an older one would come to light in between.
         for version in sorted(versions, key=lambda version: version.is_latest):
@@ -337,9 +437,6 @@ class S3Store:
         if others:
             self._bucket.remove(others, bypass_governance=bypass_governance)
         self._bucket.abort_uploads(self._base + prefix + Part.AUDIO)
-        if versions and self._versions(prefix):
-            raise StoreError("deleting a call: some of its versions are still there")
-        return sum(not version.is_marker for version in versions)
 
     def _visible(self, prefix: str) -> Iterator[StoredObject]:
         """Visible objects of all calls that have to do with a prefix, and decision records below it."""

@@ -30,6 +30,7 @@ from callveil.cli import (
     report,
     request,
     retention,
+    review,
     search,
     service,
     show,
@@ -96,6 +97,7 @@ consent.app.command("withdraw")(consent_withdraw.withdraw)
 app.add_typer(request.app, name="request")
 app.add_typer(recipient.app, name="recipient")
 app.add_typer(hold.app, name="hold")
+app.add_typer(review.app, name="review")
 app.add_typer(search.app, name="search")
 app.add_typer(breach.app, name="breach")
 app.add_typer(processing.app, name="processing")

@@ -11,9 +11,11 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from callveil.cli.evaluate_reviews import evaluate_reviews
 from callveil.cli.output import EXIT_SOME_FAILED, console, errors, print_json
+from callveil.cli.service import Data
 from callveil.config import Config, load_config
-from callveil.errors import ConfigError
+from callveil.errors import ConfigError, MetadataError
 from callveil.kit import Kit, build_kit, build_listener
 from callveil.pipeline.evaluate import (
     CallScore,
@@ -27,8 +29,8 @@ from callveil.pipeline.listeners import Listening
 
 def evaluate(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Recordings with truth files.", show_default=False)
-    ],
+        Path | None, typer.Argument(metavar="[DIR]", help="Recordings with truth files.", show_default=False)
+    ] = None,
     profile: Annotated[str, typer.Option(help="Name of a profile, or a TOML file.")] = "default",
     mono: Annotated[bool, typer.Option("--mono", help="Mix two channels down to one first.")] = False,
     masks: Annotated[Path | None, typer.Option(help="Folder to write each call's masked spans to.")] = None,
@@ -43,6 +45,13 @@ def evaluate(
     listener_original: Annotated[
         bool, typer.Option("--listener-original", help="Let it hear the originals too, for comparison.")
     ] = False,
+    from_reviews: Annotated[
+        bool, typer.Option("--from-reviews", help="Score what reviewers found in published calls instead.")
+    ] = False,
+    rerun: Annotated[
+        bool, typer.Option("--rerun", help="With --from-reviews: redact the sealed originals once more.")
+    ] = False,
+    data: Data = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Score the main job on labelled calls; nothing of them is stored.
@@ -50,7 +59,16 @@ def evaluate(
     Personal data counts as caught when 90 % of its time is masked. Recall per kind, over-masking, calls
     without a leak, word error rate, diarization error rate, and time per step as a share of the audio. With
     a listener, also the independent leak rate: the share of values that it still reads.
+
+    --from-reviews --data DIR scores the published calls that people reviewed: which share of the personal
+    data Callveil had masked by itself, and which share of its masks need not be, with 95 % intervals. What
+    nobody noticed counts as right.
     """
+    if from_reviews:
+        evaluate_reviews(data, profile, rerun=rerun, as_json=as_json)
+        return
+    if folder is None or rerun:
+        raise MetadataError("evaluate: allowed: a folder of labelled calls, or --from-reviews")
     calls = find_labelled(folder)
     progress = Progress(
         TextColumn("{task.description}"),

@@ -44,7 +44,7 @@ def find(
     wanted = identifiers(phone, email, customer_id, region, from_stdin)
     office = open_office(data, profile)
     found = find_subject(wanted, linked or (), office)
-    note_search(found, wanted, linked or (), office, actor=actor())
+    note_search(found, (kind for kind, _ in wanted), len(linked or ()), office, actor=actor())
     rows = seen_calls(found, office)
     if as_json:
         print_json(subject_fields(found, rows))

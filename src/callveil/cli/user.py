@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import sys
-from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -14,12 +11,13 @@ from rich.table import Table
 from callveil.cli.output import console, print_json, say
 from callveil.cli.service import Data, actor
 from callveil.cli.sought import Json, how_many
-from callveil.config import load_site
-from callveil.errors import MetadataError, NotFoundError
-from callveil.kit import SystemClock, open_accounts, open_passwords
+from callveil.config import load_config, load_site
+from callveil.errors import ConfigError, MetadataError, NotFoundError
+from callveil.kit import MOST_DAYS, SystemClock, new_token, open_accounts, open_passwords
 from callveil.stages.documents.forms import utc
 from callveil.vocabulary.accounts import (
     ApiToken,
+    ExternalIdentity,
     Privilege,
     Scope,
     User,
@@ -50,8 +48,19 @@ PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input, one line.")
 ]
 
+OidcSubject = Annotated[
+    str | None,
+    typer.Option(
+        "--oidc-subject",
+        help='Who the user is at the identity provider (its claim "sub"); the sign-in page shows it to who is'
+        " not entered yet.",
+        show_default=False,
+    ),
+]
+Profile = Annotated[str, typer.Option("--profile", help="Names the identity provider: web.oidc.issuer.")]
+
 _MOST_BYTES = 4096
-_MOST_DAYS = 366
+_MOST_SUBJECT = 255
 
 
 @app.command("add")
@@ -64,12 +73,16 @@ def add(
     no_password: Annotated[
         bool, typer.Option("--no-password", help="For a machine, which comes with a token.")
     ] = False,
+    oidc_subject: OidcSubject = None,
+    profile: Profile = "default",
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Enter a user. The ledger is made when there is none yet, so the first one can be entered any time.
 
-    Exit codes: 0 entered; 2 wrong use; 4 there is a user of this name already.
+    Who comes through an identity provider (--oidc-subject) gets a password only with --password-stdin.
+
+    Exit codes: 0 entered; 2 wrong use; 4 there is a user of this name or identity already.
     """
     user = User(
         name=_name(name),
@@ -82,9 +95,12 @@ def add(
         raise MetadataError(f"--role: one or more are needed: {', '.join(WebRole)}")
     if password_stdin and no_password:
         raise MetadataError("--password-stdin, --no-password: one of them is allowed")
-    kept = None if no_password else open_passwords().hash(_password(password_stdin))
+    identity = _identity(oidc_subject, profile)
+    has_none = no_password or (identity is not None and not password_stdin)
+    kept = None if has_none else open_passwords().hash(_password(password_stdin))
     accounts = open_accounts(load_site(data), make=True)
-    _tell(accounts.add(user, kept=kept, actor=actor(), now=user.created_at), "entered", as_json)
+    made = accounts.add(user, kept=kept, identity=identity, actor=actor(), now=user.created_at)
+    _tell(made, "entered", as_json)
 
 
 @app.command("list")
@@ -183,6 +199,27 @@ def password(name: Name, password_stdin: PasswordStdin = False, data: Data = Non
     say(f"{known} has another password; sessions have ended.")
 
 
+@app.command("identity")
+def identity(
+    name: Name,
+    oidc_subject: OidcSubject = None,
+    no_oidc: Annotated[bool, typer.Option("--no-oidc", help="No provider vouches for the user.")] = False,
+    profile: Profile = "default",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Say who a user is at the identity provider. Sessions of the user end.
+
+    Exit codes: 0 done; 1 no such user; 2 wrong use; 4 it is another user's.
+    """
+    if (oidc_subject is not None) == no_oidc:
+        raise MetadataError("--oidc-subject, --no-oidc: one of them is needed")
+    found = _identity(oidc_subject, profile)
+    accounts = open_accounts(load_site(data))
+    made = accounts.set_identity(_name(name), found, actor=actor(), now=SystemClock().now())
+    _tell(made, "changed", as_json)
+
+
 @app.command("token")
 def token(
     name: Name,
@@ -190,7 +227,7 @@ def token(
         list[Scope] | None,
         typer.Option(help="What it is good for; repeatable.", show_default=False),
     ] = None,
-    days: Annotated[int, typer.Option(min=1, max=_MOST_DAYS, help="Days until it expires.")] = 90,
+    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="Days until it expires.")] = 90,
     label: Annotated[str, typer.Option(help="What it is for, in a few words.", show_default=False)] = "",
     revoke: Annotated[
         str | None, typer.Option(help='Revoke a token instead, by its id, "tok-...".', show_default=False)
@@ -214,16 +251,7 @@ def token(
         return
     if not scope:
         raise MetadataError(f"--scope: one or more are needed: {', '.join(Scope)}")
-    secret = f"cvt_{secrets.token_urlsafe(32)}"
-    made = ApiToken(
-        token_id=f"tok-{secrets.token_hex(6)}",
-        digest=hashlib.sha256(secret.encode()).hexdigest(),
-        user=known,
-        label=label[:200],
-        scopes=frozenset(scope),
-        created_at=now,
-        expires_at=now + timedelta(days=days),
-    )
+    made, secret = new_token(known, scope, days=days, label=label, now=now)
     made = accounts.add_token(made, actor=actor(), now=now)
     if as_json:
         print_json({**_token_fields(made), "token": secret})
@@ -239,6 +267,17 @@ def _name(given: str) -> str:
             'NAME: allowed: 1 to 64 letters a to z, digits, ".", "_", "-" and "@", a letter or digit first'
         )
     return name
+
+
+def _identity(subject: str | None, profile: str) -> ExternalIdentity | None:
+    if subject is None:
+        return None
+    if not (0 < len(subject) <= _MOST_SUBJECT and subject.isprintable()):
+        raise MetadataError(f"--oidc-subject: allowed: 1 to {_MOST_SUBJECT} characters")
+    issuer = load_config(profile).profile.web.oidc.issuer
+    if issuer is None:
+        raise ConfigError("--oidc-subject: the profile names no provider; set web.oidc.issuer")
+    return ExternalIdentity(issuer=issuer, subject=subject)
 
 
 def _queues(given: list[str] | None) -> list[str]:
@@ -276,6 +315,7 @@ def _fields(user: User) -> dict[str, Any]:
         "privileges": sorted(user.privileges),
         "queues": sorted(user.queues),
         "has_password": user.has_password,
+        "oidc_subject": None if user.identity is None else user.identity.subject,
         "created_at": utc(user.created_at),
         "disabled_at": None if user.disabled_at is None else utc(user.disabled_at),
     }

@@ -17,7 +17,7 @@ from callveil.config.profile import (
 )
 from callveil.config.service import ServiceConfig
 from callveil.config.site import SITE_VARIABLES, IngestKey, KeyRole, Site, load_site, make_process_site
-from callveil.config.web import WebConfig
+from callveil.config.web import OidcConfig, WebConfig
 
 __all__ = [
     "SECRET_VARIABLES",
@@ -26,6 +26,7 @@ __all__ = [
     "EngineConfig",
     "IngestKey",
     "KeyRole",
+    "OidcConfig",
     "Profile",
     "Secrets",
     "ServiceConfig",

@@ -219,6 +219,7 @@ class Secrets:
     landing_key: SecretStr | None = None
     landing_old_keys: SecretStr | None = None
     subject_keys: SecretStr | None = None
+    oidc_secret: SecretStr | None = None
 
 
 SECRET_VARIABLES: Mapping[str, str] = MappingProxyType(
@@ -229,6 +230,7 @@ SECRET_VARIABLES: Mapping[str, str] = MappingProxyType(
         "landing_key": "CALLVEIL_LANDING_KEY",
         "landing_old_keys": "CALLVEIL_LANDING_OLD_KEYS",
         "subject_keys": "CALLVEIL_SUBJECT_KEYS",
+        "oidc_secret": "CALLVEIL_OIDC_SECRET",
     }
 )
 

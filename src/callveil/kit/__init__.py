@@ -1,6 +1,12 @@
 """Build what a job needs from a profile and a site. The one place that names concrete classes."""
 
-from callveil.kit.accounts import open_accounts, open_passwords
+from callveil.kit.accounts import (
+    MOST_DAYS,
+    new_token,
+    open_accounts,
+    open_identity_provider,
+    open_passwords,
+)
 from callveil.kit.drops import open_drop
 from callveil.kit.office import Enlisting, Office, build_enlisting, build_office, office_of
 from callveil.kit.places import (
@@ -44,6 +50,7 @@ from callveil.kit.store_trials import try_location
 from callveil.kit.trust import trusted_by, trusted_keys
 
 __all__ = [
+    "MOST_DAYS",
     "Enlisting",
     "FixedPolicies",
     "Kit",
@@ -70,9 +77,11 @@ __all__ = [
     "findings_of",
     "make_landing_key",
     "make_subject_keys",
+    "new_token",
     "office_of",
     "open_accounts",
     "open_drop",
+    "open_identity_provider",
     "open_key_wrapper",
     "open_landing",
     "open_originals",

@@ -19,6 +19,7 @@ from callveil.kit import Enlisting, Kit, LivePolicies, build_enlisting, build_ki
 from callveil.pipeline.enlist import enlisted
 from callveil.pipeline.listen import OnProgress
 from callveil.pipeline.record_call import record_call
+from callveil.ports import Reviews
 from callveil.vocabulary.call import Call
 from callveil.vocabulary.consent import Flag
 from callveil.vocabulary.recording import Outcome, State
@@ -148,7 +149,9 @@ def process(
             enlisting,
             content_sha256=sha256,
             n_bytes=job.audio.stat().st_size,
-            work=lambda standing, check: _record(standing, job, kit, lambda: sha256, on_progress, check),
+            work=lambda standing, check: _record(
+                standing, job, kit, lambda: sha256, on_progress, check, enlisting.books.reviews
+            ),
         )
     except CallveilError as error:
         return Outcome(call_id=call_id, state=State.FAILED, error=(error.code, str(error)))
@@ -169,6 +172,7 @@ def _record(
     input_sha256: Callable[[], str],
     on_progress: OnProgress,
     before_publish: Callable[[], None] = lambda: None,
+    reviews: Reviews | None = None,
 ) -> Outcome:
     return record_call(
         call,
@@ -176,6 +180,8 @@ def _record(
         kit,
         input_sha256=input_sha256,
         replace=job.replace,
+        missed=reviews.missed(call.call_id) if reviews else (),
+        vouched=reviews.vouched(call.call_id) if reviews else (),
         before_publish=before_publish,
         on_progress=on_progress,
     )

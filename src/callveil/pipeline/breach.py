@@ -203,6 +203,16 @@ def report_breach(
     )
 
 
+def breach_files(breach: Breach) -> Mapping[str, bytes]:
+    """The letters and lists of a report, by file name."""
+    return {
+        "authority.md": breach.authority.encode(),
+        "subjects.md": breach.subjects.encode(),
+        "report.json": indented(breach.document),
+        "calls.txt": "".join(f"{call_id}\n" for call_id in breach.call_ids).encode(),
+    }
+
+
 def write_breach(breach: Breach, out: Path) -> None:
     """Write a report into a new folder, whole or not at all, for the owner only.
 
@@ -212,16 +222,10 @@ def write_breach(breach: Breach, out: Path) -> None:
     """
     check_free(out)
     draft = out.absolute().with_name(f".{out.name}.part")
-    contents = {
-        "authority.md": breach.authority.encode(),
-        "subjects.md": breach.subjects.encode(),
-        "report.json": indented(breach.document),
-        "calls.txt": "".join(f"{call_id}\n" for call_id in breach.call_ids).encode(),
-    }
     try:
         shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed
         draft.mkdir(mode=0o700)
-        for name, content in contents.items():
+        for name, content in breach_files(breach).items():
             write_private(draft / name, content)
         draft.rename(out)
     except OSError as error:

@@ -159,6 +159,21 @@ def call_page(
     raise StoreError(f"call {call_id}: a stored document is not in its format")
 
 
+def readable(call_id: str, office: Office, *, within: frozenset[str] | None) -> str:
+    """Folder of a published call that may be read and heard.
+
+    Raises:
+        NotFoundError: No such call, it is in another queue, or nothing of it is published.
+        RefusedError: It is restricted.
+        LedgerError: The ledger failed.
+    """
+    found = _visible(call_id, office, within)
+    check_may_read(call_id, office, despite=None, actor="")
+    if found.state is not CallState.PUBLISHED or found.prefix is None:
+        raise NotFoundError("nothing of this call is published")
+    return found.prefix
+
+
 def certificate_state(
     call_id: str, office: Office, against: Known, *, within: frozenset[str] | None
 ) -> CheckedCall | None:
@@ -245,7 +260,11 @@ def _read(office: Office, key: str) -> dict[str, Any] | None:
 def _has(office: Office, prefix: str | None, part: Part) -> bool:
     if prefix is None:
         return False
-    return any(stored.key == prefix + part for stored in office.store.list_objects(prefix))
+    try:
+        office.store.size(prefix + part)
+    except NotFoundError:
+        return False
+    return True
 
 
 def _consent(found: LedgerCall, certificate: Mapping[str, Any] | None, office: Office) -> ConsentShown | None:

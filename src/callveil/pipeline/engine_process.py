@@ -9,15 +9,25 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from enum import StrEnum
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
 from callveil.adapters.json_logs import log_as_json
 from callveil.config import Config, Site
-from callveil.kit import LivePolicies, Service, build_kit, build_service
+from callveil.kit import LivePolicies, Service, build_kit, build_service, office_of
+from callveil.pipeline.carry_out import carry_out
 from callveil.pipeline.work import Report, redact_call
 
 log = logging.getLogger(__name__)
+
+
+class Task(StrEnum):
+    """What a process can be given to do with a call."""
+
+    REDACT = "redact"
+    REVIEW = "review"
+    """Carry out what reviewers said of it."""
 
 
 class WorkerDiedError(Exception):
@@ -39,7 +49,7 @@ class EngineProcess:
         self.name, self.threads = name, threads
         self._config, self._site, self._service = config, site, service
         self._lock = threading.Lock()
-        self._running: dict[str, Future[Report | None]] = {}
+        self._running: dict[tuple[Task, str], Future[Report | None]] = {}
         self._stopping = False
         self._start()
 
@@ -49,19 +59,31 @@ class EngineProcess:
         return self._process.pid
 
     def redact(self, call_id: str) -> Future[Report | None]:
+        """Hand a call over to be redacted; see `hand`."""
+        return self.hand(Task.REDACT, call_id)
+
+    def review(self, call_id: str) -> Future[Report | None]:
+        """Hand a call over whose reviews are owed; see `hand`."""
+        return self.hand(Task.REVIEW, call_id)
+
+    def hand(self, task: Task, call_id: str) -> Future[Report | None]:
         """Hand a call over.
+
+        Args:
+            task: What is to be done with it.
+            call_id: The call.
 
         Returns:
             What came of it; the same future for a call that is in hand already. Ends with `WorkerDiedError`
             when the process dies.
         """
         with self._lock:
-            if call_id in self._running:
-                return self._running[call_id]
+            if (task, call_id) in self._running:
+                return self._running[task, call_id]
             future: Future[Report | None] = Future()
-            self._running[call_id] = future
+            self._running[task, call_id] = future
         with suppress(OSError):  # the reader finds the process dead and ends the future
-            self._pipe.send(call_id)
+            self._pipe.send((task, call_id))
         return future
 
     def terminate(self) -> None:
@@ -95,11 +117,11 @@ class EngineProcess:
     def _read(self, pipe: Connection) -> None:
         while True:
             try:
-                call_id, report = pipe.recv()
+                handed, report = pipe.recv()
             except (EOFError, OSError):
                 break
             with self._lock:
-                future = self._running.pop(call_id, None)
+                future = self._running.pop(handed, None)
             if future is not None:
                 future.set_result(report)
         self._process.join()
@@ -109,6 +131,7 @@ class EngineProcess:
         """The process is dead for sure, so its claims can be released before their leases end."""
         try:
             self._service.ledger.release(self.name, now=self._service.clock.now())
+            self._service.books.reviews.release(self.name, now=self._service.clock.now())
         except Exception:
             log.exception("claims of a dead worker could not be released; they end with their leases")
         if not self._stopping:
@@ -131,20 +154,25 @@ def _main(pipe: Connection, config: Config, site: Site, name: str, threads: int)
     kit = replace(build_kit(config, site.store, site.landing_key), in_force=in_force)
     sending = threading.Lock()
 
-    def work(call_id: str) -> None:
+    office = office_of(service)
+
+    def work(task: Task, call_id: str) -> None:
         try:
-            report = redact_call(call_id, service, kit, name)
+            if task is Task.REDACT:
+                report = redact_call(call_id, service, kit, name)
+            else:
+                report = carry_out(call_id, office, lambda: kit, name)
         except Exception:
             # The ledger failed; the lease ends and the call is owed again.
             log.exception("a call could not be settled", extra={"call_id": call_id})
             report = None
         with sending:
-            pipe.send((call_id, report))
+            pipe.send(((task, call_id), report))
 
     with ThreadPoolExecutor(threads, thread_name_prefix=name) as pool:
         while True:
             try:
-                call_id = pipe.recv()
+                task, call_id = pipe.recv()
             except (EOFError, OSError):
                 os._exit(1)  # the parent is gone: nobody would take the result
-            pool.submit(work, call_id)
+            pool.submit(work, task, call_id)

@@ -7,7 +7,6 @@ process was killed. Legal hold goes before erasure, erasure before retention.
 from __future__ import annotations
 
 import logging
-import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -20,7 +19,7 @@ from callveil.pipeline.erasure_proof import prove
 from callveil.pipeline.forget import carry_out, delete_again, finish_removals
 from callveil.pipeline.notices import ERASURE, RESTRICTION, Delivered, Post, deliver, owe
 from callveil.pipeline.outlook import Outlook, Sought, outlook
-from callveil.pipeline.register import ANSWER_WITHIN, items_of
+from callveil.pipeline.register import ANSWER_WITHIN, items_of, new_request_id
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.rights import (
     ItemState,
@@ -82,10 +81,39 @@ def erase(
         ConfigError: There is no signing key, so nothing could be proven; nothing was begun.
         LedgerError: The ledger failed.
     """
+    request = begin(sought, office, actor=actor, received_at=received_at)
+    try:
+        return carry_on(request.request_id, office, actor=actor, limit=limit)
+    except CallveilError as error:
+        log.error("an erasure is not finished", extra={"request_id": request.request_id, "error": error.code})
+        return office.books.requests.get(request.request_id)
+
+
+def begin(
+    sought: Sought,
+    office: Office,
+    *,
+    actor: str,
+    received_at: datetime | None = None,
+    request_id: str | None = None,
+) -> Request:
+    """Enter an erasure, which is the intent: `carry_on`, or else `resume`, does it.
+
+    Args:
+        sought: Whose calls, or which.
+        office: For the register.
+        actor: As in the audit chain.
+        received_at: When the request came, aware UTC; None for now.
+        request_id: For who may ask twice for the same; what is entered already stays. None for a new one.
+
+    Raises:
+        ConfigError: There is no signing key, so nothing could be proven; nothing was begun.
+        LedgerError: The ledger failed.
+    """
     office.signer.sign(b"")  # nothing is begun that could not be proven
     now = office.clock.now()
     request = Request(
-        request_id=f"req-{secrets.token_hex(6)}",
+        request_id=request_id or new_request_id(),
         kind=RequestKind.ERASURE,
         state=RequestState.RUNNING,
         identities=sought.identities,
@@ -102,12 +130,7 @@ def erase(
         )
         for call_id in sought.call_ids
     ]
-    office.books.requests.open(request, items, actor=actor, now=now)
-    try:
-        return carry_on(request.request_id, office, actor=actor, limit=limit)
-    except CallveilError as error:
-        log.error("an erasure is not finished", extra={"request_id": request.request_id, "error": error.code})
-        return office.books.requests.get(request.request_id)
+    return office.books.requests.open(request, items, actor=actor, now=now)
 
 
 def carry_on(request_id: str, office: Office, *, actor: str, limit: int | None = None) -> Request:

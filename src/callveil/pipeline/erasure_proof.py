@@ -11,7 +11,7 @@ from typing import Any
 
 from callveil import __version__
 from callveil.adapters.local_files import file_errors, write_whole
-from callveil.errors import NotFoundError, StoreError
+from callveil.errors import NotFoundError, RefusedError, StoreError
 from callveil.kit import Office
 from callveil.pipeline.forget import copies
 from callveil.pipeline.register import items_of
@@ -19,7 +19,7 @@ from callveil.stages.documents.erasure_proof import PLACES, ErasureFacts, Proven
 from callveil.stages.documents.signature import FIELD, is_signed_by, parse_signature, signed_bytes, written
 from callveil.stages.retention_tags import call_prefix
 from callveil.vocabulary.ledger import CallState
-from callveil.vocabulary.rights import ItemState, Removal, Request
+from callveil.vocabulary.rights import ItemState, Removal, Request, RequestKind, RequestState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,29 @@ class CheckedProof:
 def proof_file(request_id: str, office: Office) -> Path:
     """Where the proof of an erasure lies."""
     return office.site.data / "erasures" / f"{request_id}.json"
+
+
+def proof_of(request_id: str, office: Office) -> bytes:
+    """The proof of a finished erasure, byte by byte as it was signed.
+
+    Raises:
+        NotFoundError: No such request, or it is no erasure, or was refused.
+        RefusedError: It is not finished.
+        StoreError: Something is left, or a store failed.
+        ConfigError: There is no signing key.
+    """
+    request = office.books.requests.get(request_id)
+    if request.kind is not RequestKind.ERASURE:
+        raise NotFoundError(f"request {request_id}: is no erasure")
+    if request.state in (RequestState.OPEN, RequestState.RUNNING):
+        raise RefusedError(f"request {request_id}: is not finished, so nothing is proven yet")
+    if request.state is RequestState.REFUSED:
+        raise NotFoundError(f"request {request_id}: was refused")
+    path = proof_file(request_id, office)
+    if not path.is_file():
+        prove(request, office)  # who finished it has another data folder
+    with file_errors("reading a proof"):
+        return path.read_bytes()
 
 
 def prove(request: Request, office: Office) -> Path:

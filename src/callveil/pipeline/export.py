@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -73,7 +73,15 @@ class Exported:
     n_bytes: int
 
 
-def export_subject(office: Office, person: Subject, out: Path, *, portable: bool, actor: str) -> Exported:
+def export_subject(
+    office: Office,
+    person: Subject,
+    out: Path,
+    *,
+    portable: bool,
+    actor: str,
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> Exported:
     """Write the archive, with its request in the register and its entry in the audit chain.
 
     The request is entered first and closed last; cut off in between, it stays open, and the next export of
@@ -85,6 +93,7 @@ def export_subject(office: Office, person: Subject, out: Path, *, portable: bool
         out: A new file.
         portable: Only calls that Art. 20 covers.
         actor: As in the audit chain.
+        progress: Is told how many calls are in the archive, and of how many.
 
     Raises:
         NotFoundError: No call of that person is held.
@@ -94,7 +103,7 @@ def export_subject(office: Office, person: Subject, out: Path, *, portable: bool
     check_free(out)
     parties = person.parties
     found = _calls(office, parties)
-    wanted = [call for call in found if not portable or _covered(call, parties)]
+    wanted = [call for call in found if not portable or is_covered(call, parties)]
     if not wanted:
         raise NotFoundError(
             "no call of this person is held here"
@@ -113,7 +122,7 @@ def export_subject(office: Office, person: Subject, out: Path, *, portable: bool
         n_not_portable=len(found) - len(wanted),
     )
     with private_draft(out) as file:
-        exported = _write(office, parties, wanted, file, facts)
+        exported = _write(office, parties, wanted, file, facts, progress)
         office.ledger.note(
             actor=actor,
             action="subject.exported",
@@ -169,7 +178,13 @@ def _calls(office: Office, call_ids: Iterable[str]) -> list[LedgerCall]:
     return sorted(known, key=lambda call: (call.call.started_at, call.call_id))
 
 
-def _covered(call: LedgerCall, parties: Mapping[str, tuple[int, ...]]) -> bool:
+def is_covered(call: LedgerCall, parties: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether Art. 20 covers a call: the person's own part of it rests on consent or a contract.
+
+    Args:
+        call: The call.
+        parties: Call id to the parties that the person is.
+    """
     return is_portable(own_answers(call.call.consent, parties[call.call_id]))
 
 
@@ -211,6 +226,7 @@ def _write(
     calls: Sequence[LedgerCall],
     file: IO[bytes],
     facts: ExportFacts,
+    progress: Callable[[int, int], None],
 ) -> Exported:
     n_restricted, vcons = 0, []
     # The bodies grow with the calls; files without a name are gone whatever happens.
@@ -221,6 +237,7 @@ def _write(
     ):
         page = Page()
         for number, call in enumerate(calls, start=1):
+            progress(number - 1, len(calls))
             own = parties[call.call_id]
             exported, transcript = _export_call(office, call, own, number, archive)
             n_restricted += exported.restricted
@@ -264,7 +281,7 @@ def _export_call(
     folder = f"calls/{number:04d}/"
     files, certificate, transcript = _copy(office, call, folder, archive)
     swept = office.books.removals.swept(call.call_id)
-    original_until = _original_until(office, call.call_id)
+    kept_until = original_until(office, call.call_id)
     roles = call.call.parties
     return (
         ExportedCall(
@@ -279,7 +296,7 @@ def _export_call(
             masked=_masked(certificate),
             standing=own_answers(call.call.consent, parties),
             history=_history(office, call, parties),
-            kept=_kept(office, call, swept, files, original=original_until is not None),
+            kept=_kept(office, call, swept, files, original=kept_until is not None),
             restricted=swept.restricted is not None,
             held=bool(swept.holds),
             recipients=tuple(
@@ -288,7 +305,7 @@ def _export_call(
                 if not recipient.queues or call.call.queue in recipient.queues
             ),
             handling=_handling(certificate),
-            original_until=original_until,
+            original_until=kept_until,
         ),
         transcript,
     )
@@ -392,7 +409,12 @@ def source_of(actor: str, *, came_with: bool) -> str:
     return "staff" if actor.startswith("cli:") else "system"
 
 
-def _original_until(office: Office, call_id: str) -> datetime | None:
+def original_until(office: Office, call_id: str) -> datetime | None:
+    """When the sealed original of a call goes; None when there is none.
+
+    Raises:
+        StoreError: The store of originals failed.
+    """
     if office.originals is None:
         return None
     try:

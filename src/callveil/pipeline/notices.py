@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from callveil.adapters.webhook import MOST_RECEIPT_CHARS, Answer, post_notice
-from callveil.errors import CallveilError, MetadataError, NotFoundError
+from callveil.errors import CallveilError, MetadataError, NotFoundError, RefusedError
 from callveil.kit import Office
 from callveil.pipeline.outlook import has_copies
 from callveil.stages.documents.notice import notice_json
@@ -106,6 +106,35 @@ def deliver(office: Office, *, actor: str, post: Post = post_notice) -> Delivere
     late = _escalate(office, actor)
     changed |= {notice.request_id for notice in late if notice.escalated_at is None}
     return Delivered(confirmed=confirmed, failed=failed, late=len(late), request_ids=frozenset(changed))
+
+
+def send_now(notice_id: str, office: Office, *, actor: str, post: Post = post_notice) -> Notice:
+    """Send one notice at once, instead of when it is due; one that is confirmed stays as it is.
+
+    Args:
+        notice_id: The notice.
+        office: For notices and recipients.
+        actor: As in the audit chain.
+        post: Sends one notice.
+
+    Returns:
+        The notice after it.
+
+    Raises:
+        NotFoundError: No such notice.
+        RefusedError: Its recipient is not known here any more.
+        LedgerError: The ledger failed.
+    """
+    notice = office.books.notices.get(notice_id)
+    if notice.state is NoticeState.CONFIRMED:
+        return notice
+    recipient = next((each for each in office.recipients if each.name == notice.recipient), None)
+    if recipient is None:
+        raise RefusedError(
+            f"recipient {notice.recipient}: is not registered any more, so nobody knows where to send it;"
+            " tell it in another way, or register it again"
+        )
+    return _attempt(notice, recipient, office, actor, post)
 
 
 def confirm(notice_id: str, recipient: str, receipt: str, office: Office) -> Notice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +21,7 @@ from callveil.stages.documents.captions import captions_vtt
 from callveil.stages.documents.certificate import (
     CertificateFacts,
     EngineUsed,
+    ReviewFacts,
     certificate_json,
     decision_json,
     quarantine_json,
@@ -42,13 +43,14 @@ from callveil.vocabulary.recording import (
 )
 from callveil.vocabulary.retention import Decision
 
-_MEDIA_TYPES = {
+MEDIA_TYPES: Mapping[Part, str] = {
     Part.AUDIO: "audio/flac",
     Part.TRANSCRIPT: "application/json",
     Part.CAPTIONS: "text/vtt",
     Part.VCON: "application/vcon+json",
     Part.CERTIFICATE: "application/json",
 }
+"""Of the objects of a call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,8 @@ class Redacted:
         input_sha256: SHA-256 of the original file, in hex.
         language: ISO 639-1 code.
         redaction: Masked audio and transcript, and their proof.
+        replaces: SHA-256 of the certificate whose place this one's takes because of a review; else None.
+        corrections: How often the recording was corrected since it was first redacted.
     """
 
     call: Call
@@ -68,6 +72,8 @@ class Redacted:
     input_sha256: str
     language: str
     redaction: Redaction
+    replaces: str | None = None
+    corrections: int = 0
 
 
 def publish(redacted: Redacted, kit: Kit, watch: Stopwatch, *, replace: bool) -> Outcome:
@@ -87,7 +93,7 @@ def publish(redacted: Redacted, kit: Kit, watch: Stopwatch, *, replace: bool) ->
     call, decision = redacted.call, redacted.decision
     duration_s = redacted.redaction.audio.facts.duration_s
     prefix, tags = call_prefix(call), _tags(redacted, kit)
-    parts = _parts(redacted, kit, watch)
+    parts = parts_of(redacted, kit, watch)
     locked = kit.profile.store.lock == "governance"
     with watch("store"):
         # A withdrawal that came after the first run shortens the recording: the longer one has to go.
@@ -231,6 +237,7 @@ def quarantine(redacted: Redacted, kit: Kit, watch: Stopwatch) -> Outcome:
         verification=verification,
         decided_at=kit.clock.now(),
         input_sha256=redacted.input_sha256,
+        audio=redacted.redaction.audio.facts,
     )
     kit.store.put_decision(decision_key(call), record)
     return Outcome(
@@ -279,7 +286,20 @@ def _tags(redacted: Redacted, kit: Kit) -> RetentionTags:
     )
 
 
-def _parts(redacted: Redacted, kit: Kit, watch: Stopwatch) -> list[PublishedPart]:
+def parts_of(
+    redacted: Redacted, kit: Kit, watch: Stopwatch, *, without: Collection[Part] = ()
+) -> list[PublishedPart]:
+    """Write all parts of a call; nothing is stored.
+
+    Args:
+        redacted: The call.
+        kit: For the profile, the clock and the signer.
+        watch: Takes the time; what it has so far goes into the certificate.
+        without: Parts that are not written, such as what retention deleted.
+
+    Raises:
+        ConfigError: There is no signing key.
+    """
     call = redacted.call
     with watch("write"):
         bodies: dict[Part, MaskedFile | MaskedDocument] = {
@@ -291,11 +311,12 @@ def _parts(redacted: Redacted, kit: Kit, watch: Stopwatch) -> list[PublishedPart
             Part.VCON: vcon_json(_vcon_facts(redacted, kit)),
         }
         parts = [
-            PublishedPart(part=part, body=body, media_type=_MEDIA_TYPES[part])
+            PublishedPart(part=part, body=body, media_type=MEDIA_TYPES[part])
             for part, body in bodies.items()
+            if part not in without
         ]
     certificate = certificate_json(_certificate_facts(redacted, kit, parts, watch.seconds), kit.signer)
-    media_type = _MEDIA_TYPES[Part.CERTIFICATE]
+    media_type = MEDIA_TYPES[Part.CERTIFICATE]
     return [*parts, PublishedPart(part=Part.CERTIFICATE, body=certificate, media_type=media_type)]
 
 
@@ -325,7 +346,7 @@ def _certificate_facts(
         outputs=parts,
         audio=redacted.redaction.audio.facts,
         decision=redacted.decision,
-        engines=_engines(kit, redacted.redaction.audio.facts.channels),
+        engines=engines_of(kit, redacted.redaction.audio.facts.channels),
         masked=redacted.redaction.spans,
         plan=kit.mask_plan,
         audio_style=masking.audio,
@@ -333,10 +354,26 @@ def _certificate_facts(
         timings_s=timings_s,
         created_at=kit.clock.now(),
         verification=redacted.redaction.verification,
+        reviews=_reviews(redacted),
     )
 
 
-def _engines(kit: Kit, channels: int) -> list[EngineUsed]:
+def _reviews(redacted: Redacted) -> ReviewFacts | None:
+    missed, vouched = redacted.redaction.missed, redacted.redaction.vouched
+    if not (missed or vouched or redacted.replaces):
+        return None
+    return ReviewFacts(
+        replaces=redacted.replaces, corrections=redacted.corrections, missed=missed, vouched=vouched
+    )
+
+
+def engines_of(kit: Kit, channels: int) -> list[EngineUsed]:
+    """The engines of a kit, as they stand in a certificate.
+
+    Args:
+        kit: The kit.
+        channels: Of the call.
+    """
     diarizer = kit.dual if channels == 2 else kit.mono
     named = {
         "transcriber": kit.transcriber.name,

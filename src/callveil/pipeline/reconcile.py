@@ -45,6 +45,7 @@ class Reconciled:
         receipts: Recipients' receipts that came.
         late: Notices whose receipt is overdue.
         indexed: Published calls whose transcript is searched now.
+        reviews: Calls whose reviews a worker is told of again.
         failed: Deletions, requests and holds that could not be finished now; they are taken up again.
     """
 
@@ -58,6 +59,7 @@ class Reconciled:
     receipts: int = 0
     late: int = 0
     indexed: int = 0
+    reviews: int = 0
     failed: int = 0
 
     @property
@@ -79,11 +81,20 @@ def reconcile(service: Service, walk: ErasedWalk | None = None) -> Reconciled:
     """
     now = service.clock.now()
     cut_off = sum(_close(call, service) for call in _silent(service))
-    reemitted = service.ledger.reemit(grace_s=service.settings.reemit_after_s, now=now)
+    grace_s = service.settings.reemit_after_s
+    reemitted = service.ledger.reemit(grace_s=grace_s, now=now)
+    reviews = service.books.reviews.reemit(grace_s=grace_s, now=now)
     shredded = sum(shred_if_done(call, service, actor=ACTOR) for call in service.ledger.to_shred(limit=_PAGE))
     orphans = _shred_orphans(service)
     resumed = reconcile_processed(office_of(service), walk)
-    return replace(resumed, reemitted=reemitted, cut_off=cut_off, shredded=shredded, orphans=orphans)
+    return replace(
+        resumed,
+        reemitted=reemitted,
+        cut_off=cut_off,
+        shredded=shredded,
+        orphans=orphans,
+        reviews=reviews,
+    )
 
 
 def reconcile_processed(office: Office, walk: ErasedWalk | None = None) -> Reconciled:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from callveil.kit import Kit
 from callveil.pipeline.listen import OnProgress, listen
@@ -27,6 +27,7 @@ from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.proof import VerifyResult
 from callveil.vocabulary.recording import Outcome
 from callveil.vocabulary.retention import KeptPart
+from callveil.vocabulary.reviews import Stretch
 
 
 def record_call(
@@ -37,6 +38,8 @@ def record_call(
     input_sha256: Callable[[], str],
     arriving: bool = False,
     replace: bool = False,
+    missed: Sequence[Stretch] = (),
+    vouched: Sequence[Stretch] = (),
     before_publish: Callable[[], None] = lambda: None,
     on_progress: OnProgress = lambda _: None,
 ) -> Outcome:
@@ -49,6 +52,8 @@ def record_call(
         input_sha256: Tells the SHA-256 of the recording in hex; of a call that still arrives, once it has.
         arriving: The call is still going on; `recording` waits for what is said.
         replace: Redo a call that is published already.
+        missed: What reviewers marked in an earlier recording of this call; masked whatever is found.
+        vouched: What reviewers vouched for; see `redact`.
         before_publish: Called right before anything is written for a redacted call; raises what forbids it.
         on_progress: Told the seconds of the call heard so far.
 
@@ -83,7 +88,10 @@ def record_call(
     if decision.action is not Action.KEEP:
         return _keep_nothing(call, decision, kit, input_sha256())
 
-    with redact(recording, heard, call, kit, watch, until_s=decision.keep_until_s) as redaction:
+    until_s = decision.keep_until_s
+    with redact(
+        recording, heard, call, kit, watch, until_s=until_s, missed=missed, vouched=vouched
+    ) as redaction:
         redacted = Redacted(
             call=call,
             decision=decision,

@@ -21,6 +21,7 @@ from callveil.stages.dtmf import find_dtmf
 from callveil.stages.mask_audio import mask_audio
 from callveil.stages.mask_text import mask_text
 from callveil.stages.plan_masks import plan_masks
+from callveil.stages.reviewed import findings_of, without_vouched
 from callveil.stages.stretches import pack_windows
 from callveil.stages.unheard import unheard_speech
 from callveil.stages.verify import (
@@ -37,6 +38,7 @@ from callveil.vocabulary.call import Call
 from callveil.vocabulary.pii import Finding, MaskSpan
 from callveil.vocabulary.proof import Verification, VerifyResult, VerifyScope
 from callveil.vocabulary.recording import MaskedFile, Part
+from callveil.vocabulary.reviews import Stretch
 from callveil.vocabulary.transcript import MaskedTurn, Word
 
 _GAP_S = 0.3
@@ -60,17 +62,30 @@ class Redaction:
         spans: Masked stretches.
         audio: Masked audio.
         verification: What another recogniser still heard.
+        missed: What reviewers marked, and is masked for that.
+        vouched: What reviewers vouched for, and is not masked for that.
     """
 
     turns: tuple[MaskedTurn, ...]
     spans: tuple[MaskSpan, ...]
     audio: MaskedRecording
     verification: Verification
+    missed: tuple[Stretch, ...] = ()
+    vouched: tuple[Stretch, ...] = ()
 
 
 @contextmanager
 def redact(
-    recording: AudioSource, heard: Heard, call: Call, kit: Kit, watch: Stopwatch, *, until_s: float | None
+    recording: AudioSource,
+    heard: Heard,
+    call: Call,
+    kit: Kit,
+    watch: Stopwatch,
+    *,
+    until_s: float | None,
+    missed: Sequence[Stretch] = (),
+    vouched: Sequence[Stretch] = (),
+    known: Sequence[Finding] = (),
 ) -> Iterator[Redaction]:
     """Redact a call; the masked audio lives as long as this context.
 
@@ -81,6 +96,9 @@ def redact(
         kit: Engines and profile.
         watch: Takes the time of each step.
         until_s: The call is kept up to this second; None for all of it.
+        missed: Stretches that reviewers marked; masked whatever is found.
+        vouched: Stretches that need no mask: what is found there is neither masked nor a leak.
+        known: Findings of an earlier time that cannot be made again, such as of what an original lacks.
 
     Raises:
         AudioError: The recording cannot be read again, or the masked audio cannot be written.
@@ -90,8 +108,10 @@ def redact(
     with watch("find"):
         words = (*heard.words, *unheard_speech(heard.words, heard.speech, heard.quiet))
         turns = attribute(words, heard.segments, call.roles)
-        findings = [*kit.detector.find(turns, language=heard.language), *heard.tones]
-    second = _SecondHearing(heard, call, kit, watch)
+        found = without_vouched(kit.detector.find(turns, language=heard.language), vouched)
+        marked = findings_of(missed, channels=len(heard.speech), duration_s=heard.duration_s)
+        findings = [*found, *heard.tones, *known, *marked]
+    second = SecondHearing(heard, call, kit, watch)
     # Masked audio that is not yet proven may hold personal data, so no disk sees it.
     with scratch_file(Part.AUDIO.value) as path:
         widened = 0
@@ -105,7 +125,7 @@ def redact(
                 duration_s=heard.duration_s,
             )
             audio = _mask(recording, spans, kit, watch, path, until_s)
-            left = second.hear(audio, spans)
+            left = without_vouched(second.hear(audio, spans), vouched)
             if not left or rounds == verify.max_rounds:
                 break
             findings += left
@@ -123,7 +143,10 @@ def redact(
                 heard_s=round(second.heard_s, 1),
                 widened=widened,
                 left=len(left),
+                findings=tuple(left),
             ),
+            missed=tuple(missed),
+            vouched=tuple(vouched),
         )
 
 
@@ -149,13 +172,31 @@ def _mask(
     return MaskedRecording(file=writer.result, facts=facts)
 
 
-class _SecondHearing:
-    """What another recogniser hears of the masked audio; after the first round only what has changed."""
+class SecondHearing:
+    """What another recogniser hears of the masked audio; after the first round only what has changed.
 
-    def __init__(self, heard: Heard, call: Call, kit: Kit, watch: Stopwatch) -> None:
+    Args:
+        heard: What was heard of the call.
+        call: Its metadata, for the roles.
+        kit: Engines and profile.
+        watch: Takes the time.
+        proven: Masks with which the call was proven clean before, and what can still be heard then: only what
+            has changed since is heard. None for a call that was never proven.
+    """
+
+    def __init__(
+        self,
+        heard: Heard,
+        call: Call,
+        kit: Kit,
+        watch: Stopwatch,
+        *,
+        proven: tuple[tuple[MaskSpan, ...], Sequence[Word]] | None = None,
+    ) -> None:
         self._heard, self._call, self._kit, self._watch = heard, call, kit, watch
-        self._spans: tuple[MaskSpan, ...] | None = None
-        self._words: list[Word] = []
+        self._spans: tuple[MaskSpan, ...] | None = None if proven is None else proven[0]
+        self._words: list[Word] = [] if proven is None else list(proven[1])
+        self._is_near = proven is None and kit.profile.verify.scope is VerifyScope.NEAR
         self.heard_s = 0.0
 
     def hear(self, audio: MaskedRecording, spans: tuple[MaskSpan, ...]) -> tuple[Finding, ...]:
@@ -168,7 +209,7 @@ class _SecondHearing:
             heard = self._heard
             # In scope "near" the rest of the dialogue stands as the first recogniser heard it.
             second = self._words
-            if self._kit.profile.verify.scope is VerifyScope.NEAR:
+            if self._is_near:
                 second = [*second, *(word for word in heard.words if not _in(word, self._near(spans)))]
             second = [*second, *unheard_speech(second, remaining_speech(heard.speech, spans), heard.quiet)]
             words = merged_words(heard.words, second, spans)
@@ -180,7 +221,7 @@ class _SecondHearing:
         rest = remaining_speech(self._heard.speech, spans)
         if self._spans is not None:
             return within(rest, around(set(spans) - set(self._spans)))
-        if self._kit.profile.verify.scope is VerifyScope.NEAR:
+        if self._is_near:
             return self._near(spans)
         return rest
 

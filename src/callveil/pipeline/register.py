@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -14,6 +15,11 @@ ANSWER_WITHIN = Period(months=1)
 """GDPR Art. 12(3), first sentence."""
 
 _CARRIED_OUT = frozenset({RequestKind.ERASURE, RequestKind.RESTRICTION})
+
+
+def new_request_id() -> str:
+    """A name for a request, said by nothing in it."""
+    return f"req-{secrets.token_hex(6)}"
 
 
 def items_of(request_id: str, office: Office, state: ItemState | None = None) -> Iterator[RequestItem]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +11,7 @@ from callveil.errors import CallveilError, MetadataError, NotFoundError, Refused
 from callveil.kit import Office
 from callveil.pipeline.notices import RESTRICTION, RESTRICTION_LIFTED, owe
 from callveil.pipeline.outlook import Sought
-from callveil.pipeline.register import ANSWER_WITHIN, items_of
+from callveil.pipeline.register import ANSWER_WITHIN, items_of, new_request_id
 from callveil.ports import ObjectStore
 from callveil.stages.retention_tags import call_prefix
 from callveil.vocabulary.ledger import CallState
@@ -25,7 +24,13 @@ TAG = "callveil-restricted"
 
 
 def restrict(
-    sought: Sought, office: Office, *, reason: str, actor: str, received_at: datetime | None = None
+    sought: Sought,
+    office: Office,
+    *,
+    reason: str,
+    actor: str,
+    received_at: datetime | None = None,
+    request_id: str | None = None,
 ) -> Request:
     """Restrict calls, and tell the recipients (Art. 19). They stay until somebody lifts that.
 
@@ -35,6 +40,7 @@ def restrict(
         reason: Why; no personal data.
         actor: As in the audit chain.
         received_at: When the request came, aware UTC; None for now.
+        request_id: For who may ask twice for the same; what is entered already stays. None for a new one.
 
     Returns:
         The request: DONE, or RUNNING where something failed that is tried again by `carry_on`.
@@ -45,11 +51,21 @@ def restrict(
     """
     if not 1 <= len(reason.strip()) <= 500:
         raise MetadataError("--reason: allowed: 1 to 500 characters")
-    return _enter(sought, reason.strip(), "", received_at, office, actor)
+    request = _request(request_id, sought, "", received_at, office)
+    return _enter(request, sought, reason.strip(), office, actor)
 
 
-def lift(sought: Sought, office: Office, *, reason: str, actor: str) -> Request:
+def lift(
+    sought: Sought, office: Office, *, reason: str, actor: str, request_id: str | None = None
+) -> Request:
     """Lift the restriction of calls, and tell the recipients. The person is to be told before (Art. 18(3)).
+
+    Args:
+        sought: Whose calls, or which.
+        office: Ledger, store, recipients.
+        reason: Why; no personal data.
+        actor: As in the audit chain.
+        request_id: As for `restrict`.
 
     Raises:
         MetadataError: The reason is missing.
@@ -60,7 +76,8 @@ def lift(sought: Sought, office: Office, *, reason: str, actor: str) -> Request:
         raise MetadataError("--reason: allowed: 1 to 500 characters")
     for call_id in sought.call_ids:
         check_may_lift(call_id, office)
-    return _enter(sought, "", f"Lifted: {reason.strip()}", None, office, actor)
+    request = _request(request_id, sought, f"Lifted: {reason.strip()}", None, office)
+    return _enter(request, sought, "", office, actor)
 
 
 def carry_on(request_id: str, office: Office, *, actor: str) -> Request:
@@ -85,20 +102,23 @@ def carry_on(request_id: str, office: Office, *, actor: str) -> Request:
     return requests.change(request_id, actor=actor, now=office.clock.now(), state=RequestState.DONE)
 
 
-def _enter(
-    sought: Sought, reason: str, note: str, received_at: datetime | None, office: Office, actor: str
+def _request(
+    request_id: str | None, sought: Sought, note: str, received_at: datetime | None, office: Office
 ) -> Request:
-    now = office.clock.now()
-    request = Request(
-        request_id=f"req-{secrets.token_hex(6)}",
+    received_at = received_at or office.clock.now()
+    return Request(
+        request_id=request_id or new_request_id(),
         kind=RequestKind.RESTRICTION,
         state=RequestState.RUNNING,
         identities=sought.identities,
-        received_at=received_at or now,
-        due_at=ANSWER_WITHIN.after(received_at or now),
+        received_at=received_at,
+        due_at=ANSWER_WITHIN.after(received_at),
         note=note,
         n_calls=len(sought.call_ids),
     )
+
+
+def _enter(request: Request, sought: Sought, reason: str, office: Office, actor: str) -> Request:
     # An item without a reason lifts a restriction.
     items = [
         RequestItem(
@@ -110,7 +130,7 @@ def _enter(
         )
         for call_id in sought.call_ids
     ]
-    office.books.requests.open(request, items, actor=actor, now=now)
+    office.books.requests.open(request, items, actor=actor, now=office.clock.now())
     return carry_on(request.request_id, office, actor=actor)
 
 

@@ -58,6 +58,38 @@ def seal_original(
         originals.store.put(original)
 
 
+def reseal(
+    call: Call, spans: Sequence[MaskSpan], originals: Originals, *, now: datetime, max_duration_s: float
+) -> None:
+    """Seal an original anew without stretches that may not be kept at all. Nobody hears it.
+
+    Args:
+        call: Its metadata.
+        spans: What is silenced: those of a kind that is never kept.
+        originals: Where it lies.
+        now: Aware UTC.
+        max_duration_s: Longest recording that is opened, in seconds.
+
+    Raises:
+        NotFoundError: There is no original of that call.
+        TamperedError: It is not what was sealed.
+        StoreError: The store failed; the original is left as it was.
+    """
+    key = originals.store.key(call.call_id)
+    opened = unsealed(call.call_id, key, originals.store, originals.wrapper, max_duration_s=max_duration_s)
+    with opened as recording:
+        seal_original(
+            call,
+            recording,
+            spans,
+            originals,
+            input_sha256=key.input_sha256,
+            until_s=None,
+            expires_at=key.expires_at,
+            now=now,
+        )
+
+
 @contextmanager
 def replay_original(
     call_id: str,

@@ -26,7 +26,7 @@ from callveil.adapters.event_document import event_to_json
 from callveil.errors import CallveilError
 from callveil.kit import Service
 from callveil.pipeline.comeback import ErasedWalk
-from callveil.pipeline.engine_process import EngineProcess, WorkerDiedError
+from callveil.pipeline.engine_process import EngineProcess, Task, WorkerDiedError
 from callveil.pipeline.reconcile import reconcile
 from callveil.pipeline.work import Report, decide_call
 from callveil.vocabulary.ledger import CallState, Event, Topic
@@ -81,11 +81,29 @@ class Crew:
             self._idle.put_nowait(each)
         self._live = process("live", settings.live_calls) if settings.live_calls else None
         self._live_now = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._pending: asyncio.Queue[str] = asyncio.Queue(_PENDING)
+        self._reviewed: asyncio.Queue[str] = asyncio.Queue(_PENDING)
+        self._something = asyncio.Event()
 
     async def put(self, call_id: str) -> None:
         """Hand a recording over; waits while too many are pending, and so holds back Kafka."""
         await self._pending.put(call_id)
+        self._something.set()
+
+    async def put_reviewed(self, call_id: str) -> None:
+        """Hand a call over that somebody reviewed. It goes before recordings: personal data is published.
+
+        The process for live calls takes it at once where it has room, for what it does is mostly waiting.
+        """
+        if self._live is not None and self._live_now < self._live.threads:
+            self._live_now += 1
+            task = asyncio.create_task(self._review_live(self._live, call_id))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
+        await self._reviewed.put(call_id)
+        self._something.set()
 
     @property
     def n_pending(self) -> int:
@@ -96,16 +114,31 @@ class Crew:
         """Hand a recording over if there is room; else somebody else will."""
         with suppress(asyncio.QueueFull):
             self._pending.put_nowait(call_id)
+            self._something.set()
+
+    def offer_reviewed(self, call_id: str) -> None:
+        """Hand a reviewed call over if there is room; else somebody else will."""
+        with suppress(asyncio.QueueFull):
+            self._reviewed.put_nowait(call_id)
+            self._something.set()
 
     async def run(self) -> None:
-        """Give pending recordings to idle processes, for ever."""
-        tasks: set[asyncio.Task[None]] = set()
+        """Give what is pending to idle processes, for ever."""
         while True:
             process = await self._idle.get()
-            call_id = await self._pending.get()
-            task = asyncio.create_task(self._redact(process, call_id))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            task, call_id = await self._next()
+            running = asyncio.create_task(self._work(process, task, call_id))
+            self._tasks.add(running)
+            running.add_done_callback(self._tasks.discard)
+
+    async def _next(self) -> tuple[Task, str]:
+        """What is to be done next: reviews first."""
+        while True:
+            for task, queue in ((Task.REVIEW, self._reviewed), (Task.REDACT, self._pending)):
+                with suppress(asyncio.QueueEmpty):
+                    return task, queue.get_nowait()
+            self._something.clear()
+            await self._something.wait()
 
     async def hear_live(self, call_id: str) -> bool:
         """Hear a call while it goes on; False when there is no room: then it is heard once it has ended."""
@@ -126,11 +159,17 @@ class Crew:
         for process in processes:
             process.join()
 
-    async def _redact(self, process: EngineProcess, call_id: str) -> None:
+    async def _work(self, process: EngineProcess, task: Task, call_id: str) -> None:
         try:
-            await self._result(process.redact(call_id))
+            await self._result(process.hand(task, call_id))
         finally:
             self._idle.put_nowait(process)
+
+    async def _review_live(self, process: EngineProcess, call_id: str) -> None:
+        try:
+            await self._result(process.review(call_id))
+        finally:
+            self._live_now -= 1
 
     async def _result(self, future: Future[Report | None]) -> None:
         try:
@@ -205,6 +244,12 @@ def _add_agents(app: faust.App, topics: Mapping[Topic, Any], parts: _Parts) -> N
         async for value in events:
             if call_id := _call_id(value):
                 await parts.crew.put(call_id)
+
+    @app.agent(topics[Topic.REVIEWED], concurrency=1, name="reviews")
+    async def on_reviewed(events: AsyncIterable[bytes]) -> None:
+        async for value in events:
+            if call_id := _call_id(value):
+                await parts.crew.put_reviewed(call_id)
 
 
 def _add_tasks(app: faust.App, topics: Mapping[Topic, Any], parts: _Parts) -> None:
@@ -330,6 +375,8 @@ class _Parts:
             await self.gate(event.call_id)
         elif event.topic is Topic.KEPT:
             self.crew.offer(event.call_id)
+        elif event.topic is Topic.REVIEWED:
+            self.crew.offer_reviewed(event.call_id)
 
     async def reconcile(self) -> None:
         """Look for what is owed, every so often, for ever."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from callveil.errors import ConfigError, MetadataError
@@ -37,6 +37,20 @@ class Linked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Whom a search is for, in keyed hashes: what was typed is not in it, and cannot be told from it.
+
+    Attributes:
+        known: Identifiers of the person, each of the earliest generation of the key that is known of it, so
+            that those of all later ones follow; `party` is -1.
+        alike: How the telephone numbers may stand in metadata that tells no country.
+    """
+
+    known: tuple[Identity, ...]
+    alike: tuple[Identity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """A person, as far as the subject index knows.
 
@@ -46,12 +60,14 @@ class Subject:
         sightings: Where they stand, by call id.
         linked: Who else it may be.
         complete: False while a rotation of the key is not finished: some of `linked` may be missing then.
+        person: Whom the search was for, with the linked ones that were accepted.
     """
 
     identities: tuple[Identity, ...]
     sightings: tuple[Sighting, ...]
     linked: tuple[Linked, ...]
     complete: bool = True
+    person: Person = Person(known=())
 
     @property
     def call_ids(self) -> tuple[str, ...]:
@@ -90,13 +106,55 @@ def find_subject(
         ConfigError: There are no subject keys, or they are behind those that the index was made with.
         LedgerError: The database failed.
     """
+    return find_person(person_of(identifiers, office), with_linked, office)
+
+
+def person_of(identifiers: Sequence[tuple[IdentifierKind, str]], office: Office) -> Person:
+    """A person by normalised identifiers; nothing is looked for yet.
+
+    Raises:
+        ConfigError: There are no subject keys.
+    """
+    hasher = office.hasher
+    alike = [
+        (kind, spelling)
+        for kind, value in identifiers
+        if kind is IdentifierKind.PHONE
+        for spelling in local_spellings(value)
+    ]
+    return Person(
+        known=tuple(_earliest(kind, hasher.digests(kind, value), hasher) for kind, value in identifiers),
+        alike=tuple(_earliest(kind, hasher.digests(kind, value), hasher) for kind, value in alike),
+    )
+
+
+def with_alike_there(person: Person, office: Office) -> Person:
+    """The same person, without spellings of telephone numbers that stand in no call.
+
+    Raises:
+        LedgerError: The database failed.
+    """
+    find, hasher = office.books.subjects.find, office.hasher
+    return Person(
+        known=person.known, alike=tuple(each for each in person.alike if find(_ahead(each, hasher)))
+    )
+
+
+def find_person(person: Person, with_linked: Sequence[str], office: Office) -> Subject:
+    """Find a person whose identifiers are hashed already.
+
+    Args:
+        person: Whom to find.
+        with_linked: As for `find_subject`, which says what is raised too.
+        office: For the subject index and its key.
+    """
     hasher, index = office.hasher, office.books.subjects
     complete = _is_rekeyed(office)
-    known = {(kind, digests[0]): digests for kind, digests in _digests(identifiers, hasher)}
+    known = {(each.kind, digests[0]): digests for each in person.known if (digests := _ahead(each, hasher))}
     left = {short_id.strip().lower() for short_id in with_linked}
     while True:
         sightings = index.find([digest for digests in known.values() for digest in digests])
-        candidates = _candidates(identifiers, known, sightings, office)
+        candidates = _candidates(person.alike, known, sightings, office)
         # An accepted identifier may lead to another one that was suggested because of it.
         accepted = {key: found for key, found in candidates.items() if key[1][:SHORT] in left}
         if not accepted:
@@ -109,6 +167,10 @@ def find_subject(
             "--with: names no linked identifier; allowed: ids that `callveil subject find` shows"
         )
     return Subject(
+        person=Person(
+            known=tuple(_earliest(kind, digests, hasher) for (kind, _), digests in known.items()),
+            alike=person.alike,
+        ),
         identities=tuple(
             Identity(kind=kind, digest=digest, generation=hasher.generation, party=-1)
             for kind, digest in known
@@ -121,8 +183,8 @@ def find_subject(
 
 def note_search(
     found: Subject,
-    identifiers: Sequence[tuple[IdentifierKind, str]],
-    with_linked: Sequence[str],
+    kinds: Iterable[IdentifierKind],
+    n_linked: int,
     office: Office,
     *,
     actor: str,
@@ -131,40 +193,41 @@ def note_search(
 
     Args:
         found: What `find_subject` found.
-        identifiers: As it got them.
-        with_linked: As it got them.
+        kinds: Of the identifiers that it got.
+        n_linked: How many linked ones were accepted.
         office: For the ledger.
         actor: As in the audit chain.
     """
-    kinds = Counter(kind.value for kind, _ in identifiers)
     office.ledger.note(
         actor=actor,
         action="subject.searched",
         call_id=None,
-        detail={**kinds, "linked": len(with_linked), "calls": len(found.call_ids)},
+        detail={
+            **Counter(kind.value for kind in kinds),
+            "linked": n_linked,
+            "calls": len(found.call_ids),
+        },
         now=office.clock.now(),
     )
 
 
-def _digests(
-    identifiers: Sequence[tuple[IdentifierKind, str]], hasher: SubjectHasher
-) -> Iterator[tuple[IdentifierKind, tuple[str, ...]]]:
-    return ((kind, hasher.digests(kind, value)) for kind, value in identifiers)
+def _earliest(kind: IdentifierKind, digests: Sequence[str], hasher: SubjectHasher) -> Identity:
+    """The last of digests of one generation after the other, the newest first."""
+    generation = hasher.generation - len(digests) + 1
+    return Identity(kind=kind, digest=digests[-1], generation=generation, party=-1)
 
 
 def _candidates(
-    identifiers: Sequence[tuple[IdentifierKind, str]],
+    alike: Sequence[Identity],
     known: Mapping[tuple[IdentifierKind, str], tuple[str, ...]],
     sightings: Sequence[Sighting],
     office: Office,
 ) -> dict[tuple[IdentifierKind, str], _Candidate]:
     """Identifiers beside the person, and those with the same digits; by kind and newest digest."""
     found: dict[tuple[IdentifierKind, str], _Candidate] = {}
-    for kind, value in identifiers:
-        if kind is IdentifierKind.PHONE:
-            for spelling in local_spellings(value):
-                digests = office.hasher.digests(kind, spelling)
-                found[kind, digests[0]] = _Candidate(kind=kind, digests=digests, why="no_country")
+    for each in alike:
+        digests = _ahead(each, office.hasher)
+        found[each.kind, digests[0]] = _Candidate(kind=each.kind, digests=digests, why="no_country")
     own = {(sighting.call_id, sighting.identity.party) for sighting in sightings}
     call_ids = sorted({sighting.call_id for sighting in sightings})
     for other in office.books.subjects.beside(call_ids):

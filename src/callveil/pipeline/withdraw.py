@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from callveil.adapters.consent_rules import load_consent_rules
 from callveil.errors import MetadataError
 from callveil.kit import Office
 from callveil.pipeline.gate import after_answer
 from callveil.stages.consent_gate import decide_consent
+from callveil.stages.consent_history import fold_answers
 from callveil.vocabulary.consent import Action, ConsentRecord, Flag, Purpose
 from callveil.vocabulary.ledger import CallState, LedgerCall
 
@@ -55,17 +56,41 @@ def withdraw(
         StoreError: The store failed; the withdrawal is written down.
     """
     found = office.ledger.get(call_id)
-    if party is not None and not 0 <= party < len(found.call.parties):
-        raise MetadataError(f"--party: allowed: 0 to {len(found.call.parties) - 1}")
-    records = [
-        ConsentRecord(purpose=purpose, flag=Flag.WITHDRAWN, party=party, withdrawn_at_s=at_s)
-        for purpose in purposes
-    ]
+    records = _answers(found, purposes, at_s, party)
     after = office.ledger.record_consent(call_id, records, actor=actor, now=office.clock.now())
     words = consequence(found, after, office)
     if found.source not in SERVED:
         after = carry_out_consent(after, office, actor=actor, before=found)
     return Withdrawn(found=after, consequence=words)
+
+
+def foresee(
+    call_id: str, purposes: Sequence[Purpose], office: Office, *, at_s: float | None, party: int | None
+) -> str:
+    """Tell in words what `withdraw` would come to; nothing is changed.
+
+    Args:
+        call_id: The call.
+        purposes: As for `withdraw`, which says what is raised too.
+        office: For rules, profile and holds.
+        at_s: As for `withdraw`.
+        party: As for `withdraw`.
+    """
+    found = office.ledger.get(call_id)
+    standing = fold_answers(found.call.consent, _answers(found, purposes, at_s, party))
+    after = replace(found, call=replace(found.call, consent=standing))
+    return consequence(found, after, office)
+
+
+def _answers(
+    found: LedgerCall, purposes: Sequence[Purpose], at_s: float | None, party: int | None
+) -> list[ConsentRecord]:
+    if party is not None and not 0 <= party < len(found.call.parties):
+        raise MetadataError(f"--party: allowed: 0 to {len(found.call.parties) - 1}")
+    return [
+        ConsentRecord(purpose=purpose, flag=Flag.WITHDRAWN, party=party, withdrawn_at_s=at_s)
+        for purpose in purposes
+    ]
 
 
 def consequence(before: LedgerCall, after: LedgerCall, office: Office) -> str:

@@ -9,18 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from callveil.adapters.landed_recording import LandedStream, RawEncoding, open_landed
 from callveil.errors import CallveilError, LeaseLostError, LedgerError
-from callveil.kit import Kit, Service, audio_limits
+from callveil.kit import Kit, Office, Service, audio_limits
 from callveil.pipeline.gate import decide, is_held
 from callveil.pipeline.holds import mark_published
+from callveil.pipeline.landed import landed_audio
 from callveil.pipeline.lease import Lease
 from callveil.pipeline.listen import OnProgress
 from callveil.pipeline.record_call import record_call
 from callveil.pipeline.seal import erase_original
 from callveil.ports import AudioSource
 from callveil.stages.retention_tags import call_prefix
-from callveil.vocabulary.audio import AudioFormat
 from callveil.vocabulary.ledger import CallState, Claim, LedgerCall, Settlement
 from callveil.vocabulary.proof import VerifyResult
 from callveil.vocabulary.recording import Outcome, State
@@ -53,6 +52,7 @@ class Report:
         masked_s: Masked seconds by kind.
         leak: True when verify found personal data that could not be masked.
         arrived_at: When the call had arrived whole, aware UTC.
+        corrected: What was published is another version now, because of a review.
     """
 
     call_id: str
@@ -64,6 +64,7 @@ class Report:
     masked_s: Mapping[str, float] = field(default_factory=dict)
     leak: bool = False
     arrived_at: datetime | None = None
+    corrected: bool = False
 
 
 def decide_call(call_id: str, service: Service, owner: str) -> Report | None:
@@ -119,7 +120,8 @@ def _work(
         try:
             after = _settle(claim, settlement, service)
         except LeaseLostError:
-            _take_back(claim, settlement, service)
+            if settlement.state is CallState.PUBLISHED and settlement.prefix is not None:
+                take_back(call_id, settlement.prefix, service)
             return None
     shred_if_done(after, service, actor=f"worker:{owner}")
     return _report(after, outcome)
@@ -145,6 +147,8 @@ def _redact(
             kit,
             input_sha256=lambda: _content_sha256(found, service),
             arriving=found.arrived_at is None,
+            missed=service.books.reviews.missed(found.call_id),
+            vouched=service.books.reviews.vouched(found.call_id),
             before_publish=lease.check,
             on_progress=on_progress,
         )
@@ -155,22 +159,10 @@ def _redact(
 def _recording(found: LedgerCall, service: Service) -> Iterator[AudioSource]:
     if found.landing is None:
         raise LeaseLostError("its audio is gone")
+    follow = None if found.stream is None or found.arrived_at else _Arriving(found.call_id, service)
     limits = audio_limits(service.config.profile)
-    name = f"call {found.call_id}"
-    if found.stream is None:
-        with open_landed(service.landing, found.landing, limits, name) as recording:
-            yield recording
-        return
-    encoding, rate_hz, channels = found.stream.split("/")
-    yield LandedStream(
-        service.landing,
-        found.landing,
-        format=AudioFormat(rate_hz=int(rate_hz), channels=int(channels), codec=encoding),
-        encoding=RawEncoding(encoding),
-        limits=limits,
-        name=name,
-        follow=None if found.arrived_at else _Arriving(found.call_id, service),
-    )
+    with landed_audio(found, service.landing, limits, follow=follow) as recording:
+        yield recording
 
 
 class _Arriving:
@@ -270,19 +262,21 @@ def _give_way(claim: Claim, service: Service) -> None:
         return
 
 
-def _take_back(claim: Claim, settlement: Settlement, service: Service) -> None:
+def take_back(call_id: str, prefix: str, service: Service | Office) -> None:
     """Delete what was published too late: the call was discarded or erased after this worker had last asked.
 
     So it goes with a worker that stood still in between. Where the call is in another state, whoever decides
     about it next finds the recording and takes it over, or deletes it.
+
+    Args:
+        call_id: The call.
+        prefix: Folder of what was published.
+        service: Every place.
     """
-    call_id = claim.found.call_id
-    if settlement.state is not CallState.PUBLISHED or settlement.prefix is None:
-        return
     try:
         state = service.ledger.get(call_id).state
         if state is CallState.ERASED or (state is CallState.DISCARDED and not is_held(call_id, service)):
-            service.store.delete_call(settlement.prefix, bypass_governance=True)
+            service.store.delete_call(prefix, bypass_governance=True)
             erase_original(call_id, service.originals)
             log.warning("a call that was given up meanwhile is deleted", extra={"call_id": call_id})
     except CallveilError as error:

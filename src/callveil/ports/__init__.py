@@ -1,6 +1,7 @@
 """The contracts between the steps and the world. Every implementation passes one suite in tests/contract."""
 
-from callveil.ports.accounts import Accounts, IdentityProvider, Passwords, PendingSignIn
+from callveil.ports.accounts import Accounts, IdentityProvider, Passwords
+from callveil.ports.audit import AuditTrail
 from callveil.ports.basics import Clock, Signer
 from callveil.ports.books import (
     Books,
@@ -31,6 +32,7 @@ from callveil.ports.stores import ObjectStore, OriginalStore, StoredObject
 __all__ = [
     "Accounts",
     "AudioSource",
+    "AuditTrail",
     "Books",
     "CallSearch",
     "Clock",
@@ -51,7 +53,6 @@ __all__ = [
     "ObjectStore",
     "OriginalStore",
     "Passwords",
-    "PendingSignIn",
     "PolicySets",
     "Proposals",
     "Removals",

@@ -7,7 +7,6 @@ arguments, aware UTC, and every method raises `LedgerError` when the database fa
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -119,6 +118,16 @@ class Accounts(Protocol):
             NotFoundError: No such user.
         """
 
+    def set_identity(
+        self, name: str, identity: ExternalIdentity | None, *, actor: str, now: datetime
+    ) -> User:
+        """Say who vouches for a user; None for nobody. Sessions of the user end when that changes.
+
+        Raises:
+            NotFoundError: No such user.
+            RefusedError: It is another user's.
+        """
+
     def kept(self, name: str) -> str | None:
         """What is kept of a user's password; None for who is unknown, shut out, or has none."""
 
@@ -172,6 +181,9 @@ class Accounts(Protocol):
         It counts as a use of the session.
         """
 
+    def sessions(self, name: str, *, limits: SessionLimits, now: datetime) -> tuple[Session, ...]:
+        """Sessions of a user that stand, newest first."""
+
     def end_session(self, digest: str, *, actor: str, now: datetime) -> None:
         """End a session; one that is not there stays so."""
 
@@ -197,47 +209,45 @@ class Accounts(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingSignIn:
-    """A sign-in at an identity provider that has begun.
-
-    Attributes:
-        url: Where the browser goes: the authorization endpoint with all its parameters.
-        secrets: What `finish` needs: state, nonce, PKCE verifier. Kept by the browser's own session only.
-    """
-
-    url: str
-    secrets: Mapping[str, str] = field(repr=False)
-
-
 class IdentityProvider(Protocol):
-    """Vouches for users: OpenID Connect, authorization code flow with PKCE (RFC 7636)."""
+    """Vouches for users: OpenID Connect, authorization code flow with PKCE (RFC 7636).
+
+    What one sign-in is recognised by (state, nonce, PKCE verifier) comes out of a secret that the browser
+    keeps, so nothing is kept here, and nobody finishes what another browser began.
+    """
 
     @property
     def name(self) -> str:
         """What the button on the sign-in page says."""
 
-    def begin(self, return_url: str) -> PendingSignIn:
+    @property
+    def issuer(self) -> str:
+        """Its URL."""
+
+    def begin(self, secret: str, return_url: str) -> str:
         """Begin a sign-in.
 
         Args:
+            secret: 32 random bytes as text, of the browser, good for one sign-in.
             return_url: Where the provider sends the browser back to.
 
+        Returns:
+            Where the browser goes: the authorization endpoint with all its parameters.
+
         Raises:
-            ConfigError: The provider's metadata is wrong.
-            LedgerError: It cannot be reached.
+            UnavailableError: The provider cannot be reached, or answers what cannot be used.
         """
 
-    def finish(
-        self, answer: Mapping[str, str], secrets: Mapping[str, str], return_url: str
-    ) -> ExternalIdentity:
-        """Check what the browser brought back.
+    def finish(self, answer: Mapping[str, str], secret: str, return_url: str) -> ExternalIdentity:
+        """Check what the browser brought back, and fetch what the provider says of the user.
 
         Args:
             answer: Query parameters of the return.
-            secrets: Of `begin`, of the same browser.
+            secret: Of `begin`, of the same browser.
             return_url: The same as for `begin`.
 
         Raises:
-            SignatureError: State, nonce, signature, issuer, audience or time do not fit.
+            SignatureError: The answer is not one to this browser's question, or state, nonce, signature,
+                issuer, audience or time do not fit.
+            UnavailableError: The provider cannot be reached, or answers what cannot be used.
         """

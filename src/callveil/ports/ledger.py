@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from callveil.ports.audit import AuditTrail
 from callveil.ports.figures import Figures
 from callveil.ports.search import CallSearch, SavedFilters
 from callveil.vocabulary.consent import ConsentRecord
@@ -252,8 +253,11 @@ class Ledger(Protocol):
     def history(self, call_id: str, *, after: int = 0, limit: int = 1000) -> tuple[AuditEntry, ...]:
         """Entries of the audit chain that name a call, after a number, in order."""
 
-    def check_audit(self) -> int | None:
+    def check_audit(self, on_progress: Callable[[int], None] | None = None) -> int | None:
         """Compute the whole chain again, in little memory, whatever its length.
+
+        Args:
+            on_progress: Told now and then how many entries hold so far; what it raises ends the check.
 
         Returns:
             None when it holds, else the number of the first entry that was changed or is missing.
@@ -261,6 +265,10 @@ class Ledger(Protocol):
 
     def counts(self, *, now: datetime) -> LedgerCounts:
         """The ledger in numbers."""
+
+    @property
+    def trail(self) -> AuditTrail:
+        """Lists of the audit chain."""
 
     @property
     def search(self) -> CallSearch:

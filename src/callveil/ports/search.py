@@ -57,8 +57,8 @@ class CallSearch(Protocol):
     def queues(self, *, within: frozenset[str] | None, limit: int = 200) -> tuple[str, ...]:
         """Names of queues that there are calls of, sorted."""
 
-    def agents(self, *, limit: int = 200) -> tuple[str, ...]:
-        """Agents that there are calls of, sorted."""
+    def agents(self, *, within: frozenset[str] | None, limit: int = 200) -> tuple[str, ...]:
+        """Agents that there are calls of in these queues, sorted; the first ones."""
 
     def may_see(self, call_id: str, *, within: frozenset[str] | None) -> bool:
         """Whether there is such a call, in one of these queues."""

@@ -63,6 +63,34 @@ class ObjectStore(Protocol):
                 A store that goes away after the certificate was sent may still show the whole call.
         """
 
+    def revise(self, prefix: str, parts: Sequence[PublishedPart]) -> None:
+        """Put a new version of a published call in the place of the one that is there.
+
+        Tags and retention date are those of the earlier one, of which no version is left, whatever its
+        retention date. The new parts are stored whole before anything of it goes: a crash leaves the earlier
+        version, the new one, or none that is visible, and then `finish_revision` brings the new one.
+
+        Args:
+            prefix: Folder of the call.
+            parts: Every part that is to be there, the certificate among them.
+
+        Raises:
+            NotFoundError: No such call.
+            RefusedError: It is under legal hold. Nothing has changed.
+            StoreError: The store failed or a part's file is not what was announced.
+        """
+
+    def finish_revision(self, prefix: str) -> bool:
+        """Bring a revision that was cut off to its end: the new version where it was stored whole.
+
+        Returns:
+            True when there was one.
+
+        Raises:
+            RefusedError: The call is under legal hold.
+            StoreError: The store failed.
+        """
+
     def put_decision(self, key: str, content: bytes) -> None:
         """Store the decision record of a call that was not kept, replacing an earlier one.
 
@@ -96,6 +124,25 @@ class ObjectStore(Protocol):
 
     def get(self, key: str) -> bytes:
         """Content of one visible object.
+
+        Raises:
+            NotFoundError: Not there, or its call is not published.
+        """
+
+    def size(self, key: str) -> int:
+        """Bytes of one visible object.
+
+        Raises:
+            NotFoundError: Not there, or its call is not published.
+        """
+
+    def get_range(self, key: str, start: int, n_bytes: int) -> bytes:
+        """A part of one visible object; shorter where the object ends.
+
+        Args:
+            key: Of the object.
+            start: First byte, from 0, before the object's end.
+            n_bytes: How many, at least 1.
 
         Raises:
             NotFoundError: Not there, or its call is not published.

@@ -44,6 +44,26 @@ def mask_audio(audio: Audio, spans: Sequence[MaskSpan], style: AudioStyle) -> Ma
     )
 
 
+def mask_more(
+    published: Audio, added: Sequence[MaskSpan], earlier: Sequence[MaskSpan], style: AudioStyle
+) -> MaskedAudio:
+    """Replace more of a block that is masked already; all else stays as it is, bit for bit.
+
+    Args:
+        published: Any block of the published call.
+        added: What is to be masked too.
+        earlier: What is masked already, in the same style: the fades of new masks do not reach into it.
+        style: What to put in their place.
+    """
+    samples = masked_samples(published, added, style)
+    first, rate_hz = published.start_sample, published.rate_hz
+    for span in earlier:
+        start = max(0, int(np.floor(span.start_s * rate_hz)) - first)
+        end = max(0, int(np.ceil(span.end_s * rate_hz)) - first)
+        samples[start:end, span.channel] = published.samples[start:end, span.channel]
+    return MaskedAudio(samples=samples, rate_hz=published.rate_hz, start_sample=published.start_sample)
+
+
 def masked_samples(audio: Audio, spans: Sequence[MaskSpan], style: AudioStyle) -> Samples:
     """The samples of a block with these stretches replaced; see `mask_audio`, whose types tell what they are.
 

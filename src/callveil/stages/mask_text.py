@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from callveil.stages.unheard import INAUDIBLE
@@ -38,12 +39,41 @@ def mask_text(
     return tuple(turn for turn in masked if turn.words)
 
 
+def mask_more_text(
+    turns: Sequence[MaskedTurn], findings: Sequence[Finding], spans: Sequence[MaskSpan], style: TextStyle
+) -> tuple[MaskedTurn, ...]:
+    """Replace more words of a transcript that is masked already.
+
+    Args:
+        turns: As they were published.
+        findings: What is to be masked too, unpadded.
+        spans: What is masked in the audio for that.
+        style: What to write instead.
+    """
+    return tuple(
+        replace(turn, words=tuple(_more_words(turn, findings, spans, style))) for turn in turns if turn.words
+    )
+
+
+def _more_words(
+    turn: MaskedTurn, findings: Sequence[Finding], spans: Sequence[MaskSpan], style: TextStyle
+) -> Iterator[MaskedWord]:
+    earlier: str | None = None
+    for word in turn.words:
+        entity = word.entity or _entity(word, turn.channel, findings, spans)
+        if entity is None:
+            yield word
+        else:
+            yield replace(word, text="" if entity == earlier else _replacement(entity, style), entity=entity)
+        earlier = entity
+
+
 def _mask_turn(
     turn: Turn, findings: Sequence[Finding], spans: Sequence[MaskSpan], style: TextStyle
 ) -> MaskedTurn:
     masked: list[MaskedWord] = []
     for word in turn.words:
-        entity = _entity(word, findings, spans)
+        entity = _entity(word, word.channel, findings, spans)
         if entity is None and word.text == INAUDIBLE:
             continue
         if entity is None:
@@ -51,7 +81,7 @@ def _mask_turn(
         elif masked and masked[-1].entity == entity:
             text = ""
         else:
-            text = "[PII]" if style is TextStyle.PII else f"[{entity}]"
+            text = _replacement(entity, style)
         masked.append(MaskedWord(text=text, start_s=word.start_s, end_s=word.end_s, entity=entity))
     return MaskedTurn(
         speaker=turn.speaker,
@@ -62,15 +92,21 @@ def _mask_turn(
     )
 
 
-def _entity(word: Word, findings: Sequence[Finding], spans: Sequence[MaskSpan]) -> str | None:
+def _replacement(entity: str, style: TextStyle) -> str:
+    return "[PII]" if style is TextStyle.PII else f"[{entity}]"
+
+
+def _entity(
+    word: Word | MaskedWord, channel: int, findings: Sequence[Finding], spans: Sequence[MaskSpan]
+) -> str | None:
     for finding in findings:
-        if finding.channel == word.channel and _overlap_s(word, finding) > 0:
+        if finding.channel == channel and _overlap_s(word, finding) > 0:
             return finding.entity.value
     for span in spans:
-        if span.channel == word.channel and _overlap_s(word, span) > 0.5 * (word.end_s - word.start_s):
+        if span.channel == channel and _overlap_s(word, span) > 0.5 * (word.end_s - word.start_s):
             return span.entity.value
     return None
 
 
-def _overlap_s(word: Word, span: Finding | MaskSpan) -> float:
+def _overlap_s(word: Word | MaskedWord, span: Finding | MaskSpan) -> float:
     return min(word.end_s, span.end_s) - max(word.start_s, span.start_s)

@@ -68,6 +68,21 @@ class MemoryStore:
             retain_until=rules.date_to_lock(retain_until, self.clock.now()),
         )
 
+    def revise(self, prefix: str, parts: Sequence[PublishedPart]) -> None:
+        """See `ObjectStore.revise`."""
+        others, certificate = rules.check_parts(parts)
+        kept = self._call(prefix)
+        self._check_deletable(kept, bypass_governance=True)
+        if any(part.part is self.fails_at for part in parts):
+            raise StoreError("told to fail")
+        kept.contents = {part.part.value: _content(part.body) for part in (*others, certificate)}
+        kept.modified_at = self.clock.now()
+
+    def finish_revision(self, prefix: str) -> bool:
+        """See `ObjectStore.finish_revision`."""
+        rules.check_call_prefix(prefix)
+        return False
+
     def put_decision(self, key: str, content: bytes) -> None:
         """See `ObjectStore.put_decision`."""
         rules.check_decision_key(key)
@@ -101,6 +116,14 @@ class MemoryStore:
         if key in self._decisions:
             return self._decisions[key][0]
         return self._holder(key).contents[_name(key)]
+
+    def size(self, key: str) -> int:
+        """See `ObjectStore.size`."""
+        return len(self.get(key))
+
+    def get_range(self, key: str, start: int, n_bytes: int) -> bytes:
+        """See `ObjectStore.get_range`."""
+        return self.get(key)[start : start + n_bytes]
 
     def tags(self, key: str) -> dict[str, str]:
         """See `ObjectStore.tags`."""

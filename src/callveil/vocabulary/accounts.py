@@ -50,6 +50,19 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalIdentity:
+    """A user as an identity provider knows them.
+
+    Attributes:
+        issuer: URL of the provider (OpenID Connect "iss").
+        subject: Who it is there (OpenID Connect "sub"); never changes.
+    """
+
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """Somebody who may sign in.
 
@@ -61,6 +74,7 @@ class User:
         created_at: Aware UTC.
         disabled_at: When the user was shut out; None while the user may sign in.
         has_password: False for those who come with a token, or through an identity provider, only.
+        identity: The user at an identity provider; None when none vouches.
     """
 
     name: str
@@ -70,6 +84,7 @@ class User:
     created_at: datetime
     disabled_at: datetime | None = None
     has_password: bool = False
+    identity: ExternalIdentity | None = None
 
     @property
     def actor(self) -> str:
@@ -140,19 +155,6 @@ class ApiToken:
     expires_at: datetime
     revoked_at: datetime | None = None
     used_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExternalIdentity:
-    """A user as an identity provider knows them.
-
-    Attributes:
-        issuer: URL of the provider (OpenID Connect "iss").
-        subject: Who it is there (OpenID Connect "sub"); never changes.
-    """
-
-    issuer: str
-    subject: str
 
 
 def user_name(given: str) -> str | None:

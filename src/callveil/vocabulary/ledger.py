@@ -46,14 +46,16 @@ TRANSITIONS: Mapping[CallState, frozenset[CallState]] = MappingProxyType(
         _S.PROCESSING: frozenset(
             {_S.RECEIVED, _S.HELD, _S.KEPT, _S.DISCARDED, _S.FAILED, _S.PUBLISHED, _S.QUARANTINED, _S.ERASED}
         ),
-        _S.PUBLISHED: frozenset({_S.RECEIVED, _S.ERASED}),
-        _S.QUARANTINED: frozenset({_S.RECEIVED, _S.ERASED}),
+        _S.PUBLISHED: frozenset({_S.RECEIVED, _S.QUARANTINED, _S.ERASED}),
+        _S.QUARANTINED: frozenset({_S.RECEIVED, _S.PUBLISHED, _S.DISCARDED, _S.ERASED}),
         _S.DISCARDED: frozenset({_S.ERASED}),
         _S.FAILED: frozenset({_S.RECEIVED, _S.ERASED}),
         _S.ERASED: frozenset(),
     }
 )
-"""Every change there is. RECEIVED is where a changed answer, a deadline or a replay takes a call back to."""
+"""Every change there is. RECEIVED is where a changed answer, a deadline or a replay takes a call back to.
+Reviews lead from PUBLISHED to QUARANTINED (a correction that could not be proven) and from there further.
+"""
 
 FINAL = frozenset({_S.PUBLISHED, _S.QUARANTINED, _S.DISCARDED, _S.FAILED, _S.ERASED})
 """Nothing more is owed for a call in one of these."""
@@ -68,6 +70,8 @@ class Topic(StrEnum):
     QUARANTINED = "calls.quarantined"
     DEAD = "calls.dead"
     ERASED = "calls.erased"
+    REVIEWED = "calls.reviewed"
+    """Somebody reviewed a call, and a worker is to carry that out."""
 
 
 TOPIC_OF: Mapping[CallState, Topic] = MappingProxyType(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from callveil.vocabulary.pii import Finding
+
 
 class VerifyScope(StrEnum):
     """How much of the masked audio the second recogniser hears."""
@@ -35,6 +37,7 @@ class Verification:
         heard_s: Seconds of speech heard, channels and rounds added up.
         widened: How many findings of the second recogniser were masked in addition.
         left: How many it still had after the last round; 0 when clean.
+        findings: What it still had, when that is known.
     """
 
     result: VerifyResult
@@ -43,6 +46,7 @@ class Verification:
     heard_s: float
     widened: int = 0
     left: int = 0
+    findings: tuple[Finding, ...] = ()
 
     @property
     def reason(self) -> str:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from callveil.vocabulary.ledger import Claim
 from callveil.vocabulary.pii import Entity
+from callveil.vocabulary.retention import KeptPart
 
 
 class ReviewKind(StrEnum):
@@ -19,7 +21,8 @@ class ReviewKind(StrEnum):
     OVER = "over"
     """What is masked there is none. Nothing changes until somebody who heard the original agrees."""
     RELEASE = "release"
-    """A quarantined call: mask these stretches, prove it again, publish it if it is clean then."""
+    """A quarantined call: mask these stretches, prove it again, publish it if it is clean then. While its
+    audio waits in the landing that is done at once: the call goes the whole way anew."""
     DISCARD = "discard"
     """A quarantined call: let it go."""
 
@@ -104,3 +107,18 @@ class Review:
     reason: str = ""
     settled_at: datetime | None = None
     result_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewClaim:
+    """The right of one worker to carry out the reviews of a call. Nobody else works on the call meanwhile.
+
+    Attributes:
+        claim: On the call; `Ledger.renew` prolongs it.
+        reviews: What is owed, oldest first; at least one.
+        gone: Parts of the call that are deleted, or are to be.
+    """
+
+    claim: Claim
+    reviews: tuple[Review, ...]
+    gone: frozenset[KeptPart]

@@ -14,8 +14,8 @@ from callveil.adapters.local_files import file_errors, make_folders
 
 _BLOCK_BYTES = 1 << 20
 
-_LEFT_BEHIND_S = 3600.0
-"""In which nothing was written: who made it was killed."""
+KEPT_S = 3600.0
+"""In which nothing was written: who made it was killed, or nobody fetched it."""
 
 
 @contextmanager
@@ -28,25 +28,34 @@ def export_folder(data: Path) -> Iterator[Path]:
     Raises:
         StoreError: It cannot be made.
     """
-    root = data / "exports"
-    with file_errors("making an export"):
-        make_folders(root)
-        root.chmod(0o700)
-        clear_exports(data)
-        folder = Path(tempfile.mkdtemp(dir=root))
+    folder = new_export_folder(data)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def new_export_folder(data: Path) -> Path:
+    """A new folder for one archive, for the owner only; old ones are deleted first.
+
+    Raises:
+        StoreError: It cannot be made.
+    """
+    root = data / "exports"
+    with file_errors("making an export"):
+        make_folders(root)
+        root.chmod(0o700)
+        clear_exports(data)
+        return Path(tempfile.mkdtemp(dir=root))
+
+
 def clear_exports(data: Path) -> None:
-    """Delete archives that a process which was killed left half-made."""
+    """Delete archives that a process which was killed left half-made, and those that nobody fetched."""
     with suppress(FileNotFoundError):
         for folder in (data / "exports").iterdir():
             with suppress(OSError):
                 newest = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
-                if time.time() - newest > _LEFT_BEHIND_S:
+                if time.time() - newest > KEPT_S:
                     shutil.rmtree(folder)
 
 

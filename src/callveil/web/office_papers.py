@@ -8,7 +8,7 @@ from fastapi import FastAPI, Query, Request, Response
 
 from callveil.errors import MetadataError
 from callveil.kit import Office
-from callveil.pipeline.breach import Selection, by_calls, by_objects, by_window, report_breach
+from callveil.pipeline.breach import Breach, Selection, by_calls, by_objects, by_window, report_breach
 from callveil.pipeline.consent_papers import consent_history, history_fields, known_call, make_receipt
 from callveil.pipeline.processing_record import make_record
 from callveil.rights.breach import Copies
@@ -68,14 +68,23 @@ def install(app: FastAPI, desk: Desk) -> None:
 
 
 def _breach(office: Office, body: BreachBody, actor: str) -> Answer:
-    if body.known_at > office.clock.now():
-        raise MetadataError("known_at: lies in the future")
-    selection = _selection(office, body)
-    breach = report_breach(office, selection, known_at=body.known_at, key=body.key, actor=actor)
+    breach = made_breach(office, body, actor)
     document: dict[str, Any] = dict(breach.document)
     if body.letters:
         document["letters"] = {"authority": breach.authority, "subjects": breach.subjects}
     return Answer(document=document)
+
+
+def made_breach(office: Office, body: BreachBody, actor: str) -> Breach:
+    """Make the report that is asked for, and write into the audit chain that it was made.
+
+    Raises:
+        MetadataError: What was exposed is not said, or twice, or it became known in the future.
+    """
+    if body.known_at > office.clock.now():
+        raise MetadataError("known_at: lies in the future")
+    selection = _selection(office, body)
+    return report_breach(office, selection, known_at=body.known_at, key=body.key, actor=actor)
 
 
 def _selection(office: Office, body: BreachBody) -> Selection:

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from callveil.errors import NotFoundError, RefusedError
 from callveil.kit import Office
 from callveil.pipeline import erasure, register, restrict
-from callveil.pipeline.erasure_proof import proof_file, prove
+from callveil.pipeline.erasure_proof import proof_of
 from callveil.pipeline.export import export_subject
 from callveil.pipeline.notices import late
 from callveil.pipeline.office_documents import (
@@ -25,7 +24,7 @@ from callveil.pipeline.office_documents import (
 from callveil.pipeline.outlook import named, note_preview, preview
 from callveil.pipeline.subjects import note_search
 from callveil.vocabulary.rights import Request as Asked
-from callveil.vocabulary.rights import RequestKind, RequestState
+from callveil.vocabulary.rights import RequestState
 from callveil.web.export_file import export_folder, pieces
 from callveil.web.office_bodies import (
     ClosureBody,
@@ -178,7 +177,7 @@ def _add_register(app: FastAPI, desk: Desk) -> None:
 def _search(office: Office, body: PersonBody, actor: str) -> Answer:
     wanted = identifiers_of(body.identifiers, body.region)
     found = find(wanted, body.linked, office)
-    note_search(found, wanted, body.linked, office, actor=actor)
+    note_search(found, (kind for kind, _ in wanted), len(body.linked), office, actor=actor)
     return Answer(document=subject_fields(found, seen_calls(found, office)))
 
 
@@ -209,18 +208,7 @@ def _erase(office: Office, body: ErasureBody, actor: str) -> Answer:
 
 
 def _proof(desk: Desk, request_id: str, actor: str) -> Response:
-    office = desk.office
-    request = office.books.requests.get(request_id)
-    if request.kind is not RequestKind.ERASURE:
-        raise NotFoundError(f"request {request_id}: is no erasure")
-    if request.state in (RequestState.OPEN, RequestState.RUNNING):
-        raise RefusedError(f"request {request_id}: is not finished, so nothing is proven yet")
-    if request.state is RequestState.REFUSED:
-        raise NotFoundError(f"request {request_id}: was refused")
-    path = proof_file(request_id, office)
-    if not path.is_file():
-        prove(request, office)  # who finished it has another data folder
-    content = path.read_bytes()
+    content = proof_of(request_id, desk.office)
     desk.note(actor, "office.read", what=f"proof {request_id}")
     return Response(content, headers=dict(NO_STORE), media_type="application/json")
 

@@ -20,6 +20,7 @@ from callveil.errors import (
     RefusedError,
     SignatureError,
     StoreError,
+    UnavailableError,
 )
 
 _STATUS: tuple[tuple[type[CallveilError], int], ...] = (
@@ -32,6 +33,7 @@ _STATUS: tuple[tuple[type[CallveilError], int], ...] = (
     (LedgerError, 503),
     (LandingError, 503),
     (StoreError, 503),
+    (UnavailableError, 503),
 )
 """The first that fits."""
 

@@ -136,3 +136,37 @@ def test_a_token_is_shown_once_and_can_be_revoked(run, accounts):
     run("token", "bot", code=2)
     run("disable", "bot")
     run("token", "bot", "--scope", "ops", code=4)
+
+
+@pytest.fixture
+def profile(tmp_path):
+    file = tmp_path / "with-oidc.toml"
+    file.write_text(
+        '[web]\npublic_url = "https://calls.example"\n'
+        '[web.oidc]\nissuer = "https://id.example"\nclient_id = "callveil"\n'
+    )
+    return ("--profile", str(file))
+
+
+def test_a_user_of_an_identity_provider_has_no_password(run, accounts, profile):
+    run("add", "eve", "--role", "ops", "--oidc-subject", "17", *profile)
+    user = accounts().get("eve")
+    assert (user.identity.issuer, user.identity.subject) == ("https://id.example", "17")
+    assert not user.has_password
+    assert "already" in run("add", "eva", "--role", "ops", "--oidc-subject", "17", *profile, code=4)
+    both = ("--oidc-subject", "18", "--password-stdin")
+    run("add", "zoe", "--role", "ops", *both, *profile, text=PASSWORD)
+    assert accounts().get("zoe").has_password
+    assert json.loads(run("list", "--json"))["users"][1]["oidc_subject"] == "18"
+
+
+def test_who_vouches_for_a_user_can_be_changed(run, accounts, profile):
+    run("add", "ada", "--role", "admin", "--password-stdin", text=PASSWORD)
+    run("identity", "ada", "--oidc-subject", "17", *profile)
+    assert accounts().get("ada").identity.subject == "17"
+    run("identity", "ada", "--no-oidc")
+    assert accounts().get("ada").identity is None
+    assert "web.oidc.issuer" in run("identity", "ada", "--oidc-subject", "17", code=2)
+    assert "--no-oidc" in run("identity", "ada", code=2)
+    assert "--oidc-subject" in run("identity", "ada", "--oidc-subject", "a\nb", *profile, code=2)
+    run("identity", "nobody", "--no-oidc", code=1)

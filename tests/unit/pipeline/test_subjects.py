@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from callveil.adapters.subject_keys import SubjectKeys, new_subject_keys
 from callveil.errors import ConfigError, MetadataError
-from callveil.pipeline.subjects import SHORT, find_subject, rekey
+from callveil.pipeline.subjects import SHORT, find_person, find_subject, person_of, rekey, with_alike_there
 from callveil.testing import ManualClock
 from callveil.vocabulary.rights import IdentifierKind, Identity, Sighting
 
@@ -192,3 +192,27 @@ def test_found_are_the_calls_of_what_was_asked_for_and_no_other(calls, wanted, n
     assert {(each.short_id, each.n_calls) for each in found.linked} == {
         (office.hasher.digests(*each)[0][:SHORT], n) for each, n in more.items() if n
     }
+
+
+def test_a_person_in_hashes_is_found_as_by_what_was_typed_and_after_a_rotation_too(office):
+    typed = office.find(ADA, ADA_MAIL, also=(short(*FAMILY),))
+    person = typed.person
+    assert "7946" not in repr(person)
+    assert find_person(person, (), office) == typed
+    office.hasher = new_subject_keys(KEYS)
+    assert find_person(person, (), office).sightings == typed.sightings  # half-way
+    rekey(office, actor="test")
+    later = find_person(person, (), office)
+    assert later.call_ids == typed.call_ids == ("c-1", "c-2", "c-3")
+    assert {each.short_id for each in later.linked} == {
+        office.hasher.digests(PHONE, "local:02079460958")[0][:SHORT],
+        office.hasher.digests(EMAIL, "bob@example.org")[0][:SHORT],
+    }
+    assert find_person(later.person, (), office) == later
+
+
+def test_only_spellings_that_stand_in_a_call_are_carried_on(office):
+    person = person_of([ADA, FAMILY], office)
+    kept = with_alike_there(person, office)
+    assert len(person.alike) > len(kept.alike) == 1
+    assert find_person(kept, (), office).linked == find_person(person, (), office).linked

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
+from tests.unit.web.planted import EMAIL, PHONE, plant
 
 from callveil.adapters.signing_keys import KeyFolder
 from callveil.adapters.store_local import LocalStore
@@ -23,12 +24,8 @@ from callveil.errors import ConfigError, LedgerError
 from callveil.kit import LazyHasher, office_of
 from callveil.pipeline import erasure, holds
 from callveil.pipeline.outlook import named
-from callveil.rights.identifiers import identities_of
-from callveil.stages.retention_tags import call_prefix
-from callveil.testing import START, call
-from callveil.vocabulary.call import Identifiers
-from callveil.vocabulary.ledger import CallState, NewCall, Settlement
-from callveil.vocabulary.recording import MaskedDocument, Part, PublishedPart
+from callveil.testing import START
+from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.retention import HoldScope
 from callveil.vocabulary.rights import (
     ItemState,
@@ -42,7 +39,6 @@ from callveil.vocabulary.rights import (
 from callveil.web.api import build_api
 from callveil.web.signatures import sign_office
 
-PHONE, EMAIL = "+442079460018", "maud.ferring@example.org"
 PERSON = {"identifiers": {"phone": ["+44 20 7946 0018"], "email": [EMAIL]}}
 KEYS = {role: IngestKey(key_id=f"{role}-1", secret=role[0] * 40, role=role) for role in KeyRole}
 CRM = Recipient(name="crm", kind="crm", url="https://crm.example/callveil", secret="r" * 40)
@@ -87,18 +83,6 @@ ENDPOINTS = [
 ]
 NAMES = [f"{method} {path} {sorted(body or ())}" for method, path, body, *_ in ENDPOINTS]
 
-DOCUMENT = json.dumps(
-    {
-        "turns": [],
-        "masked_spans": [],
-        "engines": [],
-        "verify": {"result": "clean"},
-        "tool": {"version": "0"},
-        "profile": "default",
-    }
-).encode()
-"""Enough of a transcript and a certificate for an export."""
-
 POLICIES = """
 [[policies]]
 name = "short"
@@ -118,36 +102,6 @@ def service(service, tmp_path):
         config=dataclasses.replace(service.config, retention_policies=policies),
         store=LocalStore(tmp_path / "store", clock=service.clock),
     )
-
-
-def plant(service, call_id, *, published=True):
-    """A call of the person."""
-    agent, customer = call(call_id).parties
-    customer = dataclasses.replace(customer, identifiers=Identifiers(phone=PHONE, email=EMAIL))
-    made = dataclasses.replace(call(call_id), parties=(agent, customer))
-    with service.landing.begin() as writer:
-        writer.write(call_id.encode() * 50)
-        found = writer.finish()
-    new = NewCall(
-        call=made, landing=found.token, source="push", content_sha256=found.sha256, n_bytes=found.n_bytes,
-        identities=identities_of(made, service.hasher),
-    )  # fmt: skip
-    ledger, now = service.ledger, service.clock.now()
-    ledger.accept(new, actor="test", now=now)
-    if not published:
-        return
-    claim = ledger.claim(call_id, owner="w", lease_s=60, now=now)
-    ledger.settle(claim, Settlement(state=CallState.KEPT), now=now)
-    claim = ledger.claim(call_id, owner="w", lease_s=60, now=now)
-    parts = [
-        PublishedPart(part=part, body=MaskedDocument(content=DOCUMENT), media_type="x/y") for part in Part
-    ]
-    tags = {"callveil-call": call_id, "callveil-hold": "no", "callveil-restricted": "no"}
-    service.store.publish(call_prefix(made), parts, tags=tags, retain_until=None)
-    settled = Settlement(state=CallState.PUBLISHED, prefix=call_prefix(made), duration_s=60.0)
-    ledger.settle(claim, settled, now=now)
-    service.landing.shred(found.token)
-    ledger.shredded(call_id, actor="test", now=now)
 
 
 @pytest.fixture

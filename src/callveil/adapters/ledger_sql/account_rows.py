@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from callveil.adapters.ledger_sql import audit_chain
 from callveil.adapters.ledger_sql.account_tables import users
+from callveil.adapters.ledger_sql.audit_chain import Action
 from callveil.errors import NotFoundError
-from callveil.vocabulary.accounts import ApiToken, Privilege, Scope, Session, User, WebRole
+from callveil.vocabulary.accounts import ApiToken, ExternalIdentity, Privilege, Scope, Session, User, WebRole
 
 
 def words(values: Collection[str]) -> str:
@@ -33,6 +36,7 @@ def user_of(row: sa.Row[Any]) -> User:
         created_at=row.created_at,
         disabled_at=row.disabled_at,
         has_password=row.password is not None,
+        identity=None if row.issuer is None else ExternalIdentity(issuer=row.issuer, subject=row.subject),
     )
 
 
@@ -71,4 +75,19 @@ def token_of(row: sa.Row[Any]) -> ApiToken:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         used_at=row.used_at,
+    )
+
+
+def note(
+    connection: sa.Connection,
+    action: Action,
+    name: str | None,
+    *,
+    actor: str,
+    now: datetime,
+    **detail: str | None,
+) -> None:
+    """Write something about a user into the audit chain."""
+    audit_chain.append(
+        connection, actor=actor, action=action, call_id=None, detail={"user": name, **detail}, now=now
     )

@@ -8,16 +8,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from callveil.adapters.ledger_sql import audit_chain, sign_in_attempts
+from callveil.adapters.ledger_sql import sign_in_attempts
+from callveil.adapters.ledger_sql.account_identities import check_free, set_identity
 from callveil.adapters.ledger_sql.account_rows import (
     find_user,
     names,
+    note,
     read_user,
     session_of,
     token_of,
     user_of,
     words,
 )
+from callveil.adapters.ledger_sql.account_sessions import has_ended, remove_ended, standing
 from callveil.adapters.ledger_sql.account_tables import api_tokens, sessions, users
 from callveil.adapters.ledger_sql.audit_chain import Action
 from callveil.adapters.ledger_sql.database import Database
@@ -107,7 +110,7 @@ class SqlAccounts:
             sign_in_attempts.forget(connection, name)
             if was_out:
                 _update(connection, name, disabled_at=None)
-                _note(connection, Action.USER_ENABLED, name, actor=actor, now=now)
+                note(connection, Action.USER_ENABLED, name, actor=actor, now=now)
             return read_user(connection, name)
 
         return self._database.write(work)
@@ -120,9 +123,15 @@ class SqlAccounts:
             _update(connection, name, password=kept)
             connection.execute(sa.delete(sessions).where(sessions.c.user_name == name))
             sign_in_attempts.forget(connection, name)
-            _note(connection, Action.USER_PASSWORD, name, actor=actor, now=now)
+            note(connection, Action.USER_PASSWORD, name, actor=actor, now=now)
 
         self._database.write(work)
+
+    def set_identity(
+        self, name: str, identity: ExternalIdentity | None, *, actor: str, now: datetime
+    ) -> User:
+        """See `Accounts.set_identity`."""
+        return self._database.write(lambda c: set_identity(c, name, identity, actor=actor, now=now))
 
     def kept(self, name: str) -> str | None:
         """See `Accounts.kept`."""
@@ -139,7 +148,7 @@ class SqlAccounts:
         def work(connection: sa.Connection) -> None:
             # A password typed into the wrong field must not stand in the chain for ever.
             known = find_user(connection, name) is not None
-            _note(
+            note(
                 connection,
                 Action.SIGN_IN_FAILED,
                 name if known else None,
@@ -167,14 +176,14 @@ class SqlAccounts:
             row = find_user(connection, name, lock=True)
             if row is None or row.disabled_at is not None or (kept is not None and row.password != kept):
                 return None
-            _remove_ended(connection, limits, now)
+            remove_ended(connection, limits, now)
             connection.execute(sa.delete(sessions).where(sessions.c.digest.in_(list(ends))))
             connection.execute(
                 sa.insert(sessions).values(digest=digest, user_name=name, created_at=now, seen_at=now)
             )
             sign_in_attempts.succeeded(connection, name, address)
             how = "identity provider" if kept is None else "password"
-            _note(connection, Action.SIGNED_IN, name, actor=f"user:{name}", now=now, address=address, how=how)
+            note(connection, Action.SIGNED_IN, name, actor=f"user:{name}", now=now, address=address, how=how)
             return Session(digest=digest, user=name, created_at=now, seen_at=now)
 
         return self._database.write(work)
@@ -193,13 +202,17 @@ class SqlAccounts:
             .where(sessions.c.digest == digest, users.c.disabled_at.is_(None))
         )
         row = self._database.read(lambda c: c.execute(query).one_or_none())
-        if row is None or _has_ended(row.begun_at, row.seen_at, limits, now):
+        if row is None or has_ended(row.begun_at, row.seen_at, limits, now):
             return None
         if now - row.seen_at >= _SEEN_EVERY:
             seen = sa.update(sessions).where(sessions.c.digest == digest).values(seen_at=now)
             self._database.write(lambda c: c.execute(seen))
         found = Session(digest=digest, user=row.name, created_at=row.begun_at, seen_at=row.seen_at)
         return found, user_of(row)
+
+    def sessions(self, name: str, *, limits: SessionLimits, now: datetime) -> tuple[Session, ...]:
+        """See `Accounts.sessions`."""
+        return self._database.read(lambda c: standing(c, name, limits, now))
 
     def end_session(self, digest: str, *, actor: str, now: datetime) -> None:
         """See `Accounts.end_session`."""
@@ -210,7 +223,7 @@ class SqlAccounts:
             if row is not None:
                 ended = session_of(row)
                 connection.execute(sa.delete(sessions).where(sessions.c.digest == digest))
-                _note(connection, Action.SIGNED_OUT, ended.user, actor=actor, now=now)
+                note(connection, Action.SIGNED_OUT, ended.user, actor=actor, now=now)
 
         self._database.write(work)
 
@@ -290,11 +303,7 @@ def _add(
     if find_user(connection, user.name) is not None:
         raise RefusedError("there is a user of this name already")
     if identity is not None:
-        same = sa.select(users.c.name).where(
-            users.c.issuer == identity.issuer, users.c.subject == identity.subject
-        )
-        if connection.scalar(same) is not None:
-            raise RefusedError("there is a user with this identity already")
+        check_free(connection, identity)
     values = {
         "roles": words(user.roles),
         "privileges": words(user.privileges),
@@ -310,7 +319,7 @@ def _add(
             **values,
         )
     )
-    _note(connection, Action.USER_ADDED, user.name, actor=actor, now=now, **values)
+    note(connection, Action.USER_ADDED, user.name, actor=actor, now=now, **values)
     return read_user(connection, user.name)
 
 
@@ -323,7 +332,7 @@ def _change(
     new = {key: value for key, value in changes.items() if getattr(row, key) != value}
     if new:
         _update(connection, name, **new)
-        _note(connection, Action.USER_CHANGED, name, actor=actor, now=now, **new)
+        note(connection, Action.USER_CHANGED, name, actor=actor, now=now, **new)
     return read_user(connection, name)
 
 
@@ -334,29 +343,12 @@ def _disable(connection: sa.Connection, name: str, *, actor: str, now: datetime)
         good = sa.select(api_tokens).where(api_tokens.c.user_name == name, api_tokens.c.revoked_at.is_(None))
         for row in connection.execute(good.order_by(api_tokens.c.token_id)).all():
             _revoke(connection, token_of(row), actor=actor, now=now)
-        _note(connection, Action.USER_DISABLED, name, actor=actor, now=now)
+        note(connection, Action.USER_DISABLED, name, actor=actor, now=now)
     return read_user(connection, name)
 
 
 def _update(connection: sa.Connection, name: str, **values: Any) -> None:
     connection.execute(sa.update(users).where(users.c.name == name).values(**values))
-
-
-def _remove_ended(connection: sa.Connection, limits: SessionLimits, now: datetime) -> None:
-    connection.execute(
-        sa.delete(sessions).where(
-            sa.or_(
-                sessions.c.seen_at <= now - timedelta(seconds=limits.idle_s),
-                sessions.c.created_at <= now - timedelta(seconds=limits.longest_s),
-            )
-        )
-    )
-
-
-def _has_ended(created_at: datetime, seen_at: datetime, limits: SessionLimits, now: datetime) -> bool:
-    return (now - seen_at).total_seconds() >= limits.idle_s or (
-        now - created_at
-    ).total_seconds() >= limits.longest_s
 
 
 def _token(connection: sa.Connection, token_id: str, *, lock: bool = False) -> ApiToken:
@@ -377,12 +369,4 @@ def _revoke(connection: sa.Connection, token: ApiToken, *, actor: str, now: date
 def _note_token(
     connection: sa.Connection, action: Action, token: ApiToken, *, actor: str, now: datetime, **detail: str
 ) -> None:
-    _note(connection, action, token.user, actor=actor, now=now, token=token.token_id, **detail)
-
-
-def _note(
-    connection: sa.Connection, action: Action, name: str | None, *, actor: str, now: datetime, **detail: str
-) -> None:
-    audit_chain.append(
-        connection, actor=actor, action=action, call_id=None, detail={"user": name, **detail}, now=now
-    )
+    note(connection, action, token.user, actor=actor, now=now, token=token.token_id, **detail)

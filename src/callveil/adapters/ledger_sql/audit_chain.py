@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -80,6 +80,8 @@ class Action(StrEnum):
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
     USER_PASSWORD = "user.password"  # noqa: S105  no password
+    USER_IDENTITY = "user.identity"
+    """Another identity provider, or none, vouches."""
     SIGNED_IN = "user.signed_in"
     SIGN_IN_FAILED = "user.sign_in_failed"
     SIGNED_OUT = "user.signed_out"
@@ -130,7 +132,7 @@ def digest_of(
 
 
 def lock(connection: sa.Connection) -> None:
-    """Keep others from adding until the transaction ends: what is looked up then stays so."""
+    """Keep others from adding until the transaction ends: what is looked up does not change meanwhile."""
     connection.execute(sa.select(audit_head).with_for_update()).one()
 
 
@@ -170,14 +172,15 @@ def read(
     query = sa.select(audit).where(audit.c.number > after).order_by(audit.c.number).limit(limit)
     if call_id is not None:
         query = query.where(audit.c.call_id == call_id)
-    return tuple(_entry(row) for row in connection.execute(query))
+    return tuple(entry_of(row) for row in connection.execute(query))
 
 
-def first_broken(connection: sa.Connection) -> int | None:
+def first_broken(connection: sa.Connection, on_progress: Callable[[int], None] | None = None) -> int | None:
     """Number of the first entry that is not what was written, or is missing; None when all are.
 
     Args:
         connection: In a transaction that sees one moment of the database.
+        on_progress: Told now and then how many entries hold; what it raises ends the check.
     """
     head = connection.execute(sa.select(audit_head)).one_or_none()
     number, digest = 0, FIRST_DIGEST
@@ -186,6 +189,8 @@ def first_broken(connection: sa.Connection) -> int | None:
         if not _is_sound(row, number, digest):
             return number
         digest = row.digest
+        if on_progress is not None and number % _PAGE == 0:
+            on_progress(number)
     if head is None or (head.number, head.digest) != (number, digest):
         return min(number, head.number) + 1 if head is not None else number + 1
     return None
@@ -203,7 +208,7 @@ def _rows(connection: sa.Connection) -> Iterator[sa.Row[Any]]:
 def _is_sound(row: sa.Row[Any], number: int, previous: str) -> bool:
     """Whether a row is the entry of this number. What cannot even be read is not."""
     try:
-        entry = _entry(row)
+        entry = entry_of(row)
         expected = digest_of(
             previous,
             number=number,
@@ -219,7 +224,8 @@ def _is_sound(row: sa.Row[Any], number: int, previous: str) -> bool:
         return False
 
 
-def _entry(row: sa.Row[Any]) -> AuditEntry:
+def entry_of(row: sa.Row[Any]) -> AuditEntry:
+    """The entry that a row is."""
     return AuditEntry(
         number=row.number,
         at=row.at,

@@ -96,9 +96,16 @@ class SqlCallSearch:
         found = self._database.read(lambda c: _distinct(c, calls.c.queue, limit))
         return tuple(queue for queue in found if within is None or queue in within)
 
-    def agents(self, *, limit: int = 200) -> tuple[str, ...]:
+    def agents(self, *, within: frozenset[str] | None, limit: int = 200) -> tuple[str, ...]:
         """See `CallSearch.agents`."""
-        return self._database.read(lambda c: _distinct(c, calls.c.agent, limit))
+
+        def work(connection: sa.Connection) -> tuple[str, ...]:
+            if within is None:
+                return _distinct(connection, calls.c.agent, limit)
+            each = [_distinct(connection, calls.c.agent, limit, calls.c.queue == queue) for queue in within]
+            return tuple(sorted({agent for agents in each for agent in agents})[:limit])
+
+        return self._database.read(work)
 
     def may_see(self, call_id: str, *, within: frozenset[str] | None) -> bool:
         """See `CallSearch.may_see`."""
@@ -187,9 +194,11 @@ def _forget_some(connection: sa.Connection) -> int:
     return len(some)
 
 
-def _distinct(connection: sa.Connection, column: sa.Column[Any], limit: int) -> tuple[str, ...]:
-    """Different values of a column, each found by one look into its index."""
-    least = sa.select(sa.func.min(column).label("value"))
+def _distinct(
+    connection: sa.Connection, column: sa.Column[Any], limit: int, *where: sa.ColumnElement[bool]
+) -> tuple[str, ...]:
+    """Different values of a column, the first ones, each found by one look into its index."""
+    least = sa.select(sa.func.min(column).label("value")).where(*where)
     found = least.cte("found", recursive=True)
     following = least.where(column > found.c.value).scalar_subquery()
     found = found.union_all(sa.select(following).where(found.c.value.is_not(None)))

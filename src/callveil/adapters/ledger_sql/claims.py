@@ -157,7 +157,10 @@ def settle(connection: sa.Connection, held: Claim, result: Settlement, *, now: d
 
 def release(connection: sa.Connection, owner: str, *, now: datetime) -> int:
     """See `Ledger.release`."""
-    query = sa.select(calls).where(calls.c.lease_owner == owner).order_by(calls.c.call_id)
+    # What it corrected is given back by `Reviews.release`.
+    states = [state.value for state in _ENTERED]
+    query = sa.select(calls).where(calls.c.lease_owner == owner, calls.c.state.in_(states))
+    query = query.order_by(calls.c.call_id)
     held = connection.execute(query.with_for_update()).all()
     for row in held:
         if row.state == CallState.PROCESSING:
@@ -199,7 +202,9 @@ def replay(connection: sa.Connection, call_id: str, *, actor: str, now: datetime
         raise RefusedError(f"only failed and quarantined calls are replayed; this one is {row.state}")
     if row.landing is None:
         raise RefusedError("the call's audio is gone")
-    enter(connection, row, CallState.RECEIVED, now=now)
+    # Somebody who corrects what is published of it keeps the claim until that is done.
+    lease = {"lease_owner": row.lease_owner, "lease_until": row.lease_until}
+    enter(connection, row, CallState.RECEIVED, now=now, **lease)
     detail = {"from": str(row.state)}
     audit_chain.append(
         connection, actor=actor, action=Action.REPLAYED, call_id=call_id, detail=detail, now=now

@@ -142,6 +142,10 @@ def _enlist_again(connection: sa.Connection, row: sa.Row[Any], new: NewCall, *, 
         content_sha256=new.content_sha256,
         n_bytes=new.n_bytes,
         updated_at=now,
+        # Whoever corrects what is published of it has worked in vain.
+        fence=row.fence + 1,
+        lease_owner=None,
+        lease_until=None,
         **columns_of(connection, call, row.duration_s),
     )
 
@@ -178,6 +182,8 @@ def record(
         error_code=result.error_code,
         hold_until=result.hold_until if result.state is CallState.HELD else None,
         waiting_since=None,
+        lease_owner=None,
+        lease_until=None,
         updated_at=now,
         **values,
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from callveil.adapters.ledger_sql import audit_chain, claims, consent_rows, intake, outbox, reconcile
+from callveil.adapters.ledger_sql.audit_trail import SqlAuditTrail
 from callveil.adapters.ledger_sql.books import SqlBooks
 from callveil.adapters.ledger_sql.call_rows import ledger_call
 from callveil.adapters.ledger_sql.call_search import SqlCallSearch
@@ -70,6 +71,11 @@ class SqlLedger:
     def figures(self) -> SqlFigures:
         """What its pipeline does, in numbers."""
         return SqlFigures(self._database)
+
+    @property
+    def trail(self) -> SqlAuditTrail:
+        """Lists of its audit chain."""
+        return SqlAuditTrail(self._database)
 
     def close(self) -> None:
         """Close its connections. It can still be used, and then opens new ones."""
@@ -247,9 +253,9 @@ class SqlLedger:
         _check_limit(limit)
         return self._database.read(lambda c: audit_chain.read(c, after=after, limit=limit, call_id=call_id))
 
-    def check_audit(self) -> int | None:
+    def check_audit(self, on_progress: Callable[[int], None] | None = None) -> int | None:
         """See `Ledger.check_audit`."""
-        return self._database.read(audit_chain.first_broken)
+        return self._database.read(lambda c: audit_chain.first_broken(c, on_progress))
 
     def counts(self, *, now: datetime) -> LedgerCounts:
         """See `Ledger.counts`."""

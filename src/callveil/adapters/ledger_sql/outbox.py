@@ -25,9 +25,10 @@ def owe(
     error_code: str | None,
     due_at: datetime,
     now: datetime,
+    topic: Topic | None = None,
 ) -> str | None:
-    """Owe the event of a state; returns its id, None when the state owes none."""
-    topic = TOPIC_OF.get(state)
+    """Owe the event of a state, or another one; returns its id, None when the state owes none."""
+    topic = topic or TOPIC_OF.get(state)
     if topic is None:
         return None
     event_id = str(uuid.uuid4())

@@ -36,10 +36,17 @@ class SqlProposals:
         return self._database.read(lambda c: _get(c, proposal_id))
 
     def proposals(
-        self, kind: ProposalKind, *, state: ProposalState | None = ProposalState.OPEN, limit: int = 200
+        self,
+        kind: ProposalKind,
+        *,
+        state: ProposalState | None = ProposalState.OPEN,
+        about: str | None = None,
+        limit: int = 200,
     ) -> tuple[Proposal, ...]:
         """See `Proposals.proposals`."""
         query = sa.select(proposals).where(proposals.c.kind == kind.value)
+        if about is not None:
+            query = query.where(proposals.c.about == about)
         if state is not None:
             query = query.where(proposals.c.state == state.value)
         query = query.order_by(proposals.c.at.desc(), proposals.c.proposal_id).limit(limit)

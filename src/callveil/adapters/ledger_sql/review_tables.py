@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import sqlalchemy as sa
 
 from callveil.adapters.ledger_sql.tables import CallId, UtcTime, metadata
+from callveil.vocabulary.pii import Entity
+from callveil.vocabulary.reviews import OverReason, Review, ReviewKind, ReviewState, Stretch
 
 reviews = sa.Table(
     "reviews",
@@ -52,3 +57,24 @@ proposals = sa.Table(
         postgresql_where=sa.text("state = 'open'"),
     ),
 )
+
+
+def review_of(row: sa.Row[Any]) -> Review:
+    """A review as its row has it."""
+    return Review(
+        review_id=row.review_id,
+        call_id=row.call_id,
+        kind=ReviewKind(row.kind),
+        stretches=tuple(
+            Stretch(**{**one, "entity": Entity(one["entity"])}) for one in json.loads(row.stretches)
+        ),
+        over_reason=None if row.over_reason is None else OverReason(row.over_reason),
+        by=row.by,
+        at=row.at,
+        certificate_sha256=row.certificate_sha256,
+        confirmed_by=row.confirmed_by,
+        state=ReviewState(row.state),
+        reason=row.reason,
+        settled_at=row.settled_at,
+        result_sha256=row.result_sha256,
+    )

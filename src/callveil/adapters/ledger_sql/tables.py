@@ -170,6 +170,7 @@ calls = sa.Table(
     _partial("calls_holds_differ", "call_id", where=HOLDS_DIFFER),
     sa.Index("calls_by_start", "started_at", "call_id"),
     sa.Index("calls_by_queue", "queue", "started_at", "call_id"),
+    sa.Index("calls_by_queue_and_agent", "queue", "agent"),
     sa.Index("calls_by_agent", "agent", "started_at", "call_id"),
     sa.Index("calls_by_state_and_start", "state", "started_at", "call_id"),
     sa.Index("calls_by_length", "length_s", "call_id"),
@@ -241,6 +242,8 @@ audit = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     _partial("audit_by_call", "call_id", "number", where=OF_A_CALL),
+    sa.Index("audit_by_action", "action", "at", "number"),
+    sa.Index("audit_by_actor", "actor", "action", "at", "number"),
 )
 
 # One row: the end of the chain. Its lock makes the chain serial.

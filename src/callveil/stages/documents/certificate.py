@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,11 +18,12 @@ from callveil.vocabulary.consent import Action, ConsentDecision
 from callveil.vocabulary.pii import MaskSpan
 from callveil.vocabulary.proof import Verification
 from callveil.vocabulary.recording import MaskedDocument, MaskedFile, Part, PublishedPart
+from callveil.vocabulary.reviews import Stretch
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """Of certificate.schema.json."""
 
-DECISION_SCHEMA_VERSION = "1.1"
+DECISION_SCHEMA_VERSION = "1.2"
 """Of decision.schema.json."""
 
 
@@ -62,6 +63,24 @@ class EngineUsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewFacts:
+    """What people who listened had a part in. Who they are is in the ledger only.
+
+    Attributes:
+        replaces: SHA-256 in hex of the certificate that this one takes the place of; None when it takes that
+            of none.
+        corrections: How often the recording was corrected since it was redacted.
+        missed: Stretches that somebody marked, as they were marked; they are masked.
+        vouched: Stretches that somebody vouched for with the original; findings there are not masked.
+    """
+
+    replaces: str | None = None
+    corrections: int = 0
+    missed: tuple[Stretch, ...] = ()
+    vouched: tuple[Stretch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFacts:
     """Everything a certificate says.
 
@@ -82,6 +101,7 @@ class CertificateFacts:
         timings_s: Seconds of wall time per step.
         created_at: When the certificate was made, aware UTC.
         verification: Of the masked audio.
+        reviews: What reviewers had a part in; None when they had none.
     """
 
     call_id: str
@@ -100,6 +120,7 @@ class CertificateFacts:
     timings_s: Mapping[str, float]
     created_at: datetime
     verification: Verification
+    reviews: ReviewFacts | None = None
 
 
 def certificate_json(facts: CertificateFacts, signer: Signer) -> MaskedDocument:
@@ -115,7 +136,7 @@ def certificate_json(facts: CertificateFacts, signer: Signer) -> MaskedDocument:
     Raises:
         ConfigError: There is no signing key.
     """
-    document = {
+    document: dict[str, object] = {
         "schema_version": SCHEMA_VERSION,
         "call_id": facts.call_id,
         "started_at": utc(facts.started_at),
@@ -148,6 +169,13 @@ def certificate_json(facts: CertificateFacts, signer: Signer) -> MaskedDocument:
         "verify": _verification(facts.verification),
         "timings_s": {step: seconds(value) for step, value in facts.timings_s.items()},
     }
+    if facts.reviews is not None:
+        document["reviews"] = {
+            "replaces": facts.reviews.replaces,
+            "corrections": facts.reviews.corrections,
+            "missed": _stretches(facts.reviews.missed),
+            "vouched": _stretches(facts.reviews.vouched),
+        }
     return MaskedDocument(content=signed_json(document, signer))
 
 
@@ -185,7 +213,12 @@ def decision_json(
 
 
 def quarantine_json(
-    *, call_id: str, verification: Verification, decided_at: datetime, input_sha256: str
+    *,
+    call_id: str,
+    verification: Verification,
+    decided_at: datetime,
+    input_sha256: str,
+    audio: AudioFacts | None = None,
 ) -> bytes:
     """Write the record of a call in which personal data could still be heard after masking.
 
@@ -194,11 +227,16 @@ def quarantine_json(
         verification: What was still heard.
         decided_at: Aware UTC.
         input_sha256: SHA-256 of the recording file in hex.
+        audio: What was kept of it; None when that is not known.
 
     Returns:
         JSON after schemas/decision.schema.json.
     """
-    document = {
+    left = [
+        Stretch(channel=each.channel, start_s=each.start_s, end_s=each.end_s, entity=each.entity)
+        for each in verification.findings
+    ]
+    document: dict[str, object] = {
         "schema_version": DECISION_SCHEMA_VERSION,
         "call_id": call_id,
         "action": "quarantine",
@@ -207,8 +245,10 @@ def quarantine_json(
         "hold_until": None,
         "decided_at": utc(decided_at),
         "input_sha256": input_sha256,
-        "verify": _verification(verification),
+        "verify": {**_verification(verification), "findings": _stretches(left)},
     }
+    if audio is not None:
+        document["audio"] = {"channels": audio.channels, "duration_s": seconds(audio.duration_s)}
     return indented(document)
 
 
@@ -236,6 +276,18 @@ def _sha256(body: MaskedFile | MaskedDocument) -> str:
     if isinstance(body, MaskedFile):
         return body.sha256
     return hashlib.sha256(body.content).hexdigest()
+
+
+def _stretches(stretches: Iterable[Stretch]) -> list[dict[str, object]]:
+    return [
+        {
+            "channel": one.channel,
+            "start_s": seconds(max(0.0, one.start_s)),
+            "end_s": seconds(one.end_s),
+            "entity": one.entity.value,
+        }
+        for one in sorted(stretches, key=lambda one: (one.start_s, one.channel, one.end_s))
+    ]
 
 
 def _place(span: MaskSpan) -> tuple[float, int, float]:

@@ -22,7 +22,7 @@ from callveil.web.problems import ProblemError
 CSRF_FIELD, CSRF_HEADER = "csrf", "X-Callveil-Csrf"
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_PUBLIC = frozenset({"/login"})
+_PUBLIC = frozenset({"/login", "/login/oidc", "/login/oidc/return"})
 """Routes that are there for those who are not signed in; every other one asks for it."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -169,8 +169,12 @@ class Cookies:
         self.secure = is_secure(request, web)
         prefix = "__Host-" if self.secure else ""
         self.session_name, self.sign_in_name = f"{prefix}callveil", f"{prefix}callveil-sign-in"
+        self.provider_name = f"{prefix}callveil-oidc"
         self.session = _well_formed(request.cookies.get(self.session_name))
         self.sign_in = _well_formed(request.cookies.get(self.sign_in_name))
+        # What goes to the identity provider and comes back: a secret, and where to go on.
+        secret, _, self.provider_rest = request.cookies.get(self.provider_name, "").partition(".")
+        self.provider = _well_formed(secret)
 
 
 def is_secure(request: Request, web: WebConfig) -> bool:

@@ -13,16 +13,46 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
-from callveil.kit import Office, Service, office_of, open_passwords
-from callveil.ports import Passwords
-from callveil.web.pages import holds, ops, problem_pages, retention, sign_in
+from callveil.kit import Office, Service, office_of, open_identity_provider, open_passwords
+from callveil.ports import IdentityProvider, Passwords
+from callveil.web.pages import (
+    audit,
+    call,
+    call_media,
+    calls,
+    corrections,
+    holds,
+    me,
+    ops,
+    originals,
+    privacy,
+    problem_pages,
+    quarantine,
+    retention,
+    sign_in,
+    single_sign_on,
+    users,
+)
 from callveil.web.pages.access import Access, Gate, require
 from callveil.web.pages.headers import SecureAnswers
+from callveil.web.pages.password_desk import PasswordDesk
 from callveil.web.pages.render import STATIC, places_for, render
 
 Install = Callable[[FastAPI, Service, Office], None]
 
-_PAGES: tuple[Install, ...] = (ops.install, retention.install, holds.install)
+_PAGES: tuple[Install, ...] = (
+    calls.install,
+    call.install,
+    call_media.install,
+    corrections.install,
+    quarantine.install,
+    originals.install,
+    ops.install,
+    retention.install,
+    holds.install,
+    privacy.install,
+    audit.install,
+)
 """What adds pages, in any order."""
 
 
@@ -34,16 +64,27 @@ def build_pages(service: Service, *, passwords: Passwords | None = None) -> ASGI
         passwords: Check them; None for the usual ones.
     """
     return SecureAnswers(
-        build_page_app(service, passwords=passwords or open_passwords()), service.config.profile.web
+        build_page_app(
+            service,
+            passwords=passwords or open_passwords(),
+            provider=open_identity_provider(service.config, service.clock),
+        ),
+        service.config.profile.web,
     )
 
 
-def build_page_app(service: Service, *, passwords: Passwords) -> FastAPI:
+def build_page_app(
+    service: Service, *, passwords: Passwords, provider: IdentityProvider | None = None
+) -> FastAPI:
     """The same without what stands around it: for those who add pages, and for tests."""
     gate = Gate(service)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(gate)])
     problem_pages.install(app, service, gate)
-    sign_in.install(app, service, passwords)
+    desk = PasswordDesk(service, passwords)
+    sign_in.install(app, service, desk, provider)
+    single_sign_on.install(app, service, provider)
+    me.install(app, service, desk)
+    users.install(app, service, desk)
     _add_start(app)
     office = office_of(service)
     for install in _PAGES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -101,10 +101,20 @@ async def _sign_in_needed(request: Request, _: Exception) -> Response:
     if request.method != "GET" or not wants_page(request):
         answer = problem_page(request, 401)
         if "hx-request" in request.headers:
-            answer.headers["HX-Redirect"] = "/login"
+            answer.headers["HX-Redirect"] = _sign_in_address(request.headers.get("hx-current-url", ""))
         return answer
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse(f"/login?next={quote(target, safe='')}", 303)
+
+
+def _sign_in_address(page: str) -> str:
+    """Where to sign in and come back to the page that htmx sits on."""
+    try:
+        parts = urlsplit(page)
+    except ValueError:
+        return "/login"
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    return f"/login?next={quote(target, safe='')}" if target else "/login"
 
 
 async def _problem_error(request: Request, error: Exception) -> Response:

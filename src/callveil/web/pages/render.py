@@ -41,6 +41,7 @@ PLACES = (
     Place(path="/retention", title="Retention", roles=(WebRole.OPS, WebRole.PRIVACY)),
     Place(path="/privacy", title="Privacy", roles=(WebRole.PRIVACY,)),
     Place(path="/audit", title="Audit", roles=()),
+    Place(path="/users", title="Users", roles=()),
 )
 """A link stands there only once its page is installed. No roles: admins only."""
 

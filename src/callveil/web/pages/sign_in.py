@@ -6,40 +6,35 @@ alike and take as long, for a password is hashed each time and the same is writt
 
 from __future__ import annotations
 
-import asyncio
 import math
 import secrets
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, FastAPI, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from callveil.kit import Service
-from callveil.ports import Passwords
-from callveil.vocabulary.accounts import user_name
-from callveil.web.pages.access import Access, Cookies, access_of, address_of, csrf_of, digest_of, require
+from callveil.ports import IdentityProvider
+from callveil.web.pages.access import Access, Cookies, access_of, csrf_of, require
+from callveil.web.pages.password_desk import PasswordDesk, drop_cookie, have_to_wait, set_cookie
 from callveil.web.pages.render import render
-from callveil.web.problems import ProblemError
-
-_AT_ONCE, _MOST_WAITING = 2, 32
-"""Passwords that are hashed at a time, 64 MiB each; more have to wait, or to come back."""
 
 _NOT_KNOWN = "Name and password do not fit. After several attempts you have to wait."
 
 Next = Annotated[str, Query(alias="next", max_length=2000)]
 
 
-def install(app: FastAPI, service: Service, passwords: Passwords) -> None:
+def install(app: FastAPI, service: Service, desk: PasswordDesk, provider: IdentityProvider | None) -> None:
     """Add /login and /logout.
 
     Args:
         app: The pages.
         service: Its books hold the accounts.
-        passwords: Check them.
+        desk: Checks passwords.
+        provider: Vouches for users; None for nobody.
     """
-    desk = _Desk(service, passwords)
     web = service.config.profile.web
 
     @app.get("/login")
@@ -47,7 +42,7 @@ def install(app: FastAPI, service: Service, passwords: Passwords) -> None:
         """The form; who is signed in goes on."""
         if access_of(request) is not None:
             return RedirectResponse(local_path(target), 303)
-        return _form(request, service, target)
+        return sign_in_form(request, service, provider, target)
 
     @app.post("/login")
     async def sign_in(
@@ -58,17 +53,10 @@ def install(app: FastAPI, service: Service, passwords: Passwords) -> None:
     ) -> Response:
         """Begin a session."""
         wait_s, token = await desk.enter(request, name, password)
-        if token is None:
-            problem = f"Too many attempts. Try again in {_words(wait_s)}." if wait_s else _NOT_KNOWN
-            answer = _form(request, service, target, status=429 if wait_s else 401, problem=problem)
-            if wait_s:
-                answer.headers["Retry-After"] = str(math.ceil(wait_s))
-            return answer
-        answer = RedirectResponse(local_path(target), 303)
-        cookies = Cookies(request, web)
-        _set_cookie(answer, cookies.session_name, token, cookies.secure)
-        _drop_cookie(answer, cookies.sign_in_name, cookies.secure)
-        return answer
+        if token is not None:
+            return signed_in(request, service, token, target)
+        problem = have_to_wait(wait_s) if wait_s else _NOT_KNOWN
+        return sign_in_form(request, service, provider, target, problem=problem, wait_s=wait_s)
 
     @app.post("/logout")
     async def sign_out(request: Request, access: Annotated[Access, Depends(require())]) -> Response:
@@ -79,7 +67,7 @@ def install(app: FastAPI, service: Service, passwords: Passwords) -> None:
             await run_in_threadpool(lambda: accounts.end_session(digest, actor=access.actor, now=now))
         answer = RedirectResponse("/login", 303)
         cookies = Cookies(request, web)
-        _drop_cookie(answer, cookies.session_name, cookies.secure)
+        drop_cookie(answer, cookies.session_name, cookies.secure)
         return answer
 
 
@@ -92,87 +80,57 @@ def local_path(target: str) -> str:
     return "/" if parts.scheme or parts.netloc else target
 
 
-class _Desk:
-    def __init__(self, service: Service, passwords: Passwords) -> None:
-        self._service, self._passwords = service, passwords
-        self._accounts = service.books.accounts
-        self._web = service.config.profile.web
-        self._places = asyncio.Semaphore(_AT_ONCE)
-        self._waiting = 0
-
-    async def enter(self, request: Request, name: str, password: str) -> tuple[float, str | None]:
-        """Try to begin a session.
-
-        Returns:
-            Seconds until the next attempt may be made, 0 when this one was one; and the token of the session,
-            None when none was begun.
-
-        Raises:
-            ProblemError: 503, too many are trying at once.
-        """
-        if self._waiting >= _MOST_WAITING:
-            raise ProblemError(503, "Very many people are signing in. Try again in a moment.")
-        earlier = Cookies(request, self._web).session
-        self._waiting += 1
-        try:
-            async with self._places:
-                return await run_in_threadpool(self._enter, name, password, address_of(request), earlier)
-        finally:
-            self._waiting -= 1
-
-    def _enter(
-        self, given: str, password: str, address: str, earlier: str | None
-    ) -> tuple[float, str | None]:
-        accounts, now = self._accounts, self._service.clock.now()
-        name = user_name(given) or ""
-        wait_s = accounts.attempt(name or given, address, now=now)
-        if wait_s > 0:
-            return wait_s, None
-        kept = accounts.kept(name)
-        if self._passwords.verify(kept, password) and kept is not None:
-            token = secrets.token_urlsafe(32)
-            begun = accounts.sign_in(
-                name,
-                digest_of(token),
-                kept=kept,
-                ends=[digest_of(earlier)] if earlier else [],
-                address=address,
-                limits=self._web.session_limits,
-                now=now,
-            )
-            if begun is not None:
-                if self._passwords.is_stale(kept):
-                    accounts.refresh_password(name, kept, self._passwords.hash(password))
-                return 0.0, token
-        accounts.failed(name, address, now=now)
-        return 0.0, None
-
-
-def _form(
-    request: Request, service: Service, target: str, *, status: int = 200, problem: str = ""
-) -> Response:
+def signed_in(request: Request, service: Service, token: str, target: str) -> Response:
+    """The answer that begins a session in the browser."""
+    answer = RedirectResponse(local_path(target), 303)
     cookies = Cookies(request, service.config.profile.web)
-    token = cookies.sign_in or secrets.token_urlsafe(32)
-    request.state.csrf = csrf_of(token)
-    answer = render(request, "login.html.j2", status=status, target=local_path(target), problem=problem)
-    if cookies.sign_in is None:
-        _set_cookie(answer, cookies.sign_in_name, token, cookies.secure)
-    if status == 401:
-        answer.headers["WWW-Authenticate"] = "Callveil-Form"
+    set_cookie(answer, cookies.session_name, token, cookies.secure)
+    drop_cookie(answer, cookies.sign_in_name, cookies.secure)
     return answer
 
 
-def _set_cookie(answer: Response, name: str, token: str, secure: bool) -> None:
-    answer.set_cookie(name, token, path="/", secure=secure, httponly=True, samesite="lax")
+def sign_in_form(
+    request: Request,
+    service: Service,
+    provider: IdentityProvider | None,
+    target: str,
+    *,
+    status: int = 401,
+    problem: str = "",
+    wait_s: float = 0.0,
+    subject: str | None = None,
+) -> Response:
+    """The form.
 
-
-def _drop_cookie(answer: Response, name: str, secure: bool) -> None:
-    answer.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="lax")
-
-
-def _words(seconds: float) -> str:
-    if seconds <= 60:
-        n_seconds = math.ceil(seconds)
-        return "1 second" if n_seconds == 1 else f"{n_seconds} seconds"
-    n_minutes = math.ceil(seconds / 60)
-    return f"{n_minutes} minutes"
+    Args:
+        request: What is answered.
+        service: For the settings.
+        provider: Gets a button when there is one.
+        target: Where to go on.
+        status: Of HTTP, when there is a problem.
+        problem: What went wrong; empty when nothing did.
+        wait_s: Seconds until the next attempt may be made.
+        subject: Whom the provider vouched for, when that is nobody's here.
+    """
+    cookies = Cookies(request, service.config.profile.web)
+    token = cookies.sign_in or secrets.token_urlsafe(32)
+    request.state.csrf = csrf_of(token)
+    path = local_path(target)
+    status = 429 if wait_s else status if problem else 200
+    answer = render(
+        request,
+        "login.html.j2",
+        status=status,
+        target=path,
+        problem=problem,
+        provider=None if provider is None else provider.name,
+        provider_url=f"/login/oidc?next={quote(path, safe='')}",
+        subject=subject,
+    )
+    if cookies.sign_in is None:
+        set_cookie(answer, cookies.sign_in_name, token, cookies.secure)
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = "Callveil-Form"
+    if wait_s:
+        answer.headers["Retry-After"] = str(math.ceil(wait_s))
+    return answer

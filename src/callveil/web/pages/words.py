@@ -10,6 +10,7 @@ from callveil.pipeline.report_views import kind_of
 from callveil.vocabulary.ledger import CallState
 from callveil.vocabulary.pii import Entity
 from callveil.vocabulary.retention import KeptPart
+from callveil.vocabulary.reviews import OverReason
 from callveil.vocabulary.search import CallFlag
 
 STATES: Mapping[CallState, tuple[str, str]] = MappingProxyType(
@@ -44,6 +45,17 @@ PARTS: Mapping[KeptPart, str] = MappingProxyType(
     }
 )
 
+OVER_REASONS: Mapping[OverReason, str] = MappingProxyType(
+    {
+        OverReason.OWN_NAME: "the company, its products or its own numbers",
+        OverReason.AMOUNT: "an amount",
+        OverReason.TIME: "a time that tells nothing of a person",
+        OverReason.WORD: "an ordinary word",
+        OverReason.NOTHING: "nobody speaks there",
+    }
+)
+"""Why something need not be masked."""
+
 _FAMILIES = ("identity", "contact", "card", "bank", "secret", "number", "health")
 
 
@@ -70,6 +82,11 @@ def kind_short(kind: Entity | str) -> str:
 def kind_number(kind: Entity | str) -> int:
     """Number of the colour that the kinds of a family share, from 1: `.kind-N`, `--kind-N`."""
     return _FAMILIES.index(kind_of(str(kind)).family) + 1
+
+
+def who(actor: str) -> str:
+    """Somebody of the audit chain, as colleagues call them."""
+    return actor.removeprefix("user:")
 
 
 def iso(moment: datetime) -> str:
@@ -99,5 +116,5 @@ def length_words(seconds: float) -> str:
 
 def for_templates() -> dict[str, object]:
     """All of it by name."""
-    each = (state_words, state_tone, kind_words, kind_short, kind_number, iso, utc_words, utc_day)
+    each = (state_words, state_tone, kind_words, kind_short, kind_number, who, iso, utc_words, utc_day)
     return {function.__name__: function for function in (*each, length_words)}

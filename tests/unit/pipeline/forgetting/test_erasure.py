@@ -5,6 +5,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from importlib.resources import files
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
@@ -13,6 +14,7 @@ from callveil.adapters.webhook import Answer
 from callveil.errors import ConfigError, RefusedError, StoreError
 from callveil.pipeline import erasure, holds
 from callveil.pipeline.erasure_proof import check_proof
+from callveil.pipeline.notices import send_now
 from callveil.pipeline.outlook import named, preview
 from callveil.pipeline.restrict import check_may_read
 from callveil.vocabulary.ledger import CallState
@@ -218,6 +220,47 @@ def test_silence_is_escalated(world):
     assert notice.attempts > 10
     assert erasure.resume(world.office, actor="t", post=refuse).late == 1
     assert world.proof(request.request_id)["recipients"][0]["state"] == "late"
+
+
+def test_what_is_only_entered_is_carried_out_later_once(world):
+    world.plant("c-1")
+    for _ in range(2):
+        request = erasure.begin(world.person(), world.office, actor="t", request_id="req-" + "1" * 12)
+        assert request.state is RequestState.RUNNING
+    assert world.state() is CallState.PUBLISHED
+    assert len(world.office.books.requests.requests()) == 1
+    assert erasure.resume(world.office, actor="t").requests == 1
+    assert world.state() is CallState.ERASED
+    again = erasure.begin(world.person(), world.office, actor="t", request_id=request.request_id)
+    assert again.state is RequestState.DONE
+
+
+def test_nothing_is_begun_that_could_not_be_proven(world):
+    world.plant("c-1")
+
+    def sign(_):
+        raise ConfigError("no key")
+
+    world.office = dataclasses.replace(world.office, signer=SimpleNamespace(sign=sign))
+    with pytest.raises(ConfigError):
+        erasure.begin(world.person(), world.office, actor="t")
+    assert world.office.books.requests.requests() == ()
+
+
+def test_one_notice_is_sent_at_once_by_hand(world):
+    world.plant("c-1")
+    world.with_recipients(CRM)
+    erase(world)
+    [notice] = world.office.books.notices.notices()
+    assert send_now(notice.notice_id, world.office, actor="t", post=refuse).problem == "HTTP 503"
+    assert send_now(notice.notice_id, world.office, actor="t", post=confirm).state is NoticeState.CONFIRMED
+    assert send_now(notice.notice_id, world.office, actor="t", post=refuse).receipt == "ok"
+    world.plant("c-2", person=False)
+    other = erase(world, named(["c-2"], world.office))
+    [owed] = world.office.books.notices.notices(request_id=other.request_id)
+    world.with_recipients()
+    with pytest.raises(RefusedError, match="not registered"):
+        send_now(owed.notice_id, world.office, actor="t", post=confirm)
 
 
 def test_notices_are_owed_before_anything_goes(world, monkeypatch):

@@ -9,7 +9,7 @@ from callveil.config import Profile
 from callveil.errors import MetadataError, RefusedError, StoreError
 from callveil.pipeline import erasure, register, restrict
 from callveil.pipeline.outlook import named
-from callveil.pipeline.withdraw import withdraw
+from callveil.pipeline.withdraw import foresee, withdraw
 from callveil.rights.identifiers import identities_of
 from callveil.testing import call
 from callveil.vocabulary.consent import Purpose
@@ -74,6 +74,16 @@ def test_what_waits_to_be_erased_stays_restricted(world):
     assert tag(world) == "yes"
 
 
+def test_what_is_asked_for_twice_is_entered_once(world):
+    world.plant("c-1")
+    asked = {"reason": "Accuracy is contested.", "actor": "t", "request_id": "req-" + "1" * 12}
+    first = restrict.restrict(world.person(), world.office, **asked)
+    restrict.lift(world.person(), world.office, reason="It was right.", actor="t")
+    assert restrict.restrict(world.person(), world.office, **asked).request_id == first.request_id
+    assert world.office.books.requests.restriction("c-1") is None  # the first one was lifted since
+    assert len(world.office.books.requests.requests()) == 2
+
+
 def test_a_reason_is_needed(world):
     world.plant("c-1")
     with pytest.raises(MetadataError):
@@ -99,7 +109,12 @@ def enlist(world, call_id="c-1"):
 
 
 def withdrawn(world, *purposes, at_s=None):
-    return withdraw("c-1", purposes, world.office, at_s=at_s, party=1, actor="t")
+    before = world.office.ledger.get("c-1")
+    foreseen = foresee("c-1", purposes, world.office, at_s=at_s, party=1)
+    assert world.office.ledger.get("c-1") == before
+    done = withdraw("c-1", purposes, world.office, at_s=at_s, party=1, actor="t")
+    assert done.consequence == foreseen
+    return done
 
 
 def test_a_withdrawal_erases_a_processed_call_at_once(world):

@@ -94,7 +94,7 @@ def test_the_certificate_is_signed_by_the_signer():
     document = check(certificate_json(FACTS, SIGNER).content, "certificate")
     assert list(document)[-1] == "signature"
     assert document["signature"]["key_id"] == SIGNER.key_id
-    assert document["schema_version"] == "1.1"
+    assert document["schema_version"] == "1.2"
 
 
 def test_outputs_are_hashed_without_the_certificate_itself():

@@ -82,7 +82,13 @@ function csrfHeaders() {
   return JSON.parse(body.getAttribute("hx-headers") || "{}");
 }
 
-// htmx: errors in words, and everything that came with an answer.
+// htmx: a page that says itself what is wrong is shown; other errors are said in words.
+body.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr } = event.detail;
+  if (![409, 422].includes(xhr.status) || !xhr.getResponseHeader("content-type")?.startsWith("text/html")) return;
+  event.detail.shouldSwap = true;
+  event.detail.isError = false;
+});
 body.addEventListener("htmx:responseError", (event) => {
   let detail = "";
   try { detail = JSON.parse(event.detail.xhr.responseText).detail; } catch { /* not ours */ }

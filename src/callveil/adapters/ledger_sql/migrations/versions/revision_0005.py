@@ -1,4 +1,4 @@
-"""What reviewers say of calls, and what waits for a second person."""
+"""What reviewers say of calls, what waits for a second person, and the agents of a queue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Make them."""
+    op.create_index("calls_by_queue_and_agent", "calls", ["queue", "agent"])
     op.create_table(
         "reviews",
         sa.Column("review_id", sa.String(length=32), nullable=False),
