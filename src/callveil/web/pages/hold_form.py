@@ -106,7 +106,8 @@ def look_up(form: HoldForm, access: Access, office: Office) -> Meant:
     linked: tuple[Linked, ...] = ()
     if form.scope is HoldScope.SUBJECT:
         found, wanted = _person(form, access, office)
-        note_search(found, wanted, form.linked, office, actor=access.actor)
+        kinds = (kind for kind, _ in wanted)
+        note_search(found, kinds, len(form.linked), office, actor=access.actor)
         ids, linked = found.call_ids, found.linked
     else:
         ids = _named(form, access, office).call_ids
