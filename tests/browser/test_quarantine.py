@@ -55,7 +55,9 @@ def drag(page, start, end, lane):
     page.mouse.up()
 
 
-def test_listen_mark_propose_and_a_second_person_agrees(make_house, new_page, sign_in, check_axe, small_pieces):
+def test_listen_mark_propose_and_a_second_person_agrees(
+    make_house, new_page, sign_in, check_axe, small_pieces
+):
     house = make_house(web=TWO)
     call_id = house.one("quarantined")
     hugo = new_page(house)
@@ -79,7 +81,9 @@ def test_listen_mark_propose_and_a_second_person_agrees(make_house, new_page, si
     # What was left is marked with a click, something else by dragging, and a third with keys.
     hugo.get_by_role("button", name="Mark all of them").click()
     drag(hugo, 0.05, 0.15, lane=0)
-    hugo.evaluate("() => { document.activeElement.blur(); document.querySelector('audio').currentTime = 0.5; }")
+    hugo.evaluate(
+        "() => { document.activeElement.blur(); document.querySelector('audio').currentTime = 0.5; }"
+    )
     hugo.keyboard.press("i")
     hugo.evaluate("() => { document.querySelector('audio').currentTime = 0.75; }")
     hugo.keyboard.press("o")

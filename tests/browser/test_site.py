@@ -16,12 +16,13 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from tests.browser.conftest import kept_house
 from tests.browser.house import PASSWORD, USERS, copy_house, served
-from tests.browser.site_routes import ALL_CALLS, CALL_PARAMS, WHO, routes, who
+from tests.browser.site_routes import ALL_CALLS, CALL_PARAMS, NOT_ALWAYS, WHO, routes, who
 
 from callveil.kit import open_passwords
 from callveil.vocabulary.accounts import ApiToken, Privilege, Scope, User, WebRole
 from callveil.web.pages.access import CSRF_HEADER, csrf_of
 from callveil.web.pages.app import build_page_app, build_pages
+from callveil.web.pages.audit_words import GROUPS
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 NOBODY_S = "call-999"
@@ -112,6 +113,7 @@ def everything(own):
 def test_every_route_is_in_the_table(found):
     there = {each.key for each in found}
     assert there - set(WHO) == set(), "say in site_routes.WHO who may use it"
+    assert set(WHO) - there <= NOT_ALWAYS, "these are gone"
     unknown = {param.alias for each in found for param in each.params} - set(SAMPLES) - CALL_PARAMS
     assert unknown == set(), "give a value in SAMPLES, or name it in CALL_PARAMS if it is a call"
 
@@ -421,3 +423,9 @@ def test_a_session_cannot_be_set_from_outside(own, pages):
     forged = TestClient(pages, headers=HTML, follow_redirects=False)
     forged.cookies.set("callveil", "f" * 43)
     assert forged.get("/").headers["location"].startswith("/login")
+
+
+def test_whatever_was_done_has_plain_words(own, found, ask):
+    """After all routes were walked, by everybody."""
+    known = {action for group in GROUPS for action in group.words}
+    assert set(own.service.ledger.trail.actions()) <= known, "say in audit_words.GROUPS what it is called"
