@@ -68,7 +68,7 @@ def test_simulate_and_apply_a_policy(make_house, new_page, sign_in, check_axe, w
     assert house.service.books.policy_sets.current().approved_by == "user:olga"
 
     # Published calls follow behind the page.
-    olga.get_by_role("button", name="Bring published calls to the policies").click()
+    olga.get_by_role("button", name="Apply to published calls").click()
     olga.get_by_text("All published calls follow the policies in force").wait_for()
     for found in house.service.ledger.calls(state=CallState.PUBLISHED, limit=1000):
         policy = house.service.store.tags(f"{found.prefix}certificate.json")["callveil-retention"]

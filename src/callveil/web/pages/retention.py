@@ -159,7 +159,7 @@ def _add_run(app: FastAPI, office: Office, jobs: Jobs) -> None:
 
     @app.post("/retention/apply")
     async def apply(access: Ops) -> Response:
-        """Bring published calls to the policies in force, in a thread; taken up where it was cut off."""
+        """Apply to published calls in force, in a thread; taken up where it was cut off."""
         check_all_queues(access)
         async with turn:
             run = await run_in_threadpool(lambda: policy_change.begin_run(office, actor=access.actor))
