@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from starlette.datastructures import FormData
 
@@ -13,9 +12,10 @@ from callveil.errors import MetadataError, NotFoundError, PrivilegeError
 from callveil.kit import Office
 from callveil.pipeline.holds import HoldQuery, how_many, matching
 from callveil.pipeline.outlook import Sought, named, of_subject
-from callveil.pipeline.subjects import Linked, note_search
+from callveil.pipeline.subjects import Linked, Subject, note_search
 from callveil.rights.identifiers import MOST_IDENTIFIERS
 from callveil.vocabulary.retention import HoldScope
+from callveil.vocabulary.rights import IdentifierKind
 from callveil.web.office_bodies import IdentifiersBody
 from callveil.web.office_person import find, identifiers_of
 from callveil.web.pages.access import Access
@@ -106,8 +106,7 @@ def look_up(form: HoldForm, access: Access, office: Office) -> Meant:
     linked: tuple[Linked, ...] = ()
     if form.scope is HoldScope.SUBJECT:
         found, wanted = _person(form, access, office)
-        kinds = (kind for kind, _ in wanted)
-        note_search(found, kinds, len(form.linked), office, actor=access.actor)
+        note_search(found, (kind for kind, _ in wanted), len(form.linked), office, actor=access.actor)
         ids, linked = found.call_ids, found.linked
     else:
         ids = _named(form, access, office).call_ids
@@ -143,7 +142,9 @@ def _named(form: HoldForm, access: Access, office: Office) -> Sought:
     return named(ids, office)
 
 
-def _person(form: HoldForm, access: Access, office: Office) -> Any:
+def _person(
+    form: HoldForm, access: Access, office: Office
+) -> tuple[Subject, tuple[tuple[IdentifierKind, str], ...]]:
     check_sees_all(access)
     lines = {name: _lines(form.values[name]) for name in ("phone", "email", "customer_id")}
     if not any(lines.values()):
