@@ -103,7 +103,7 @@ def carry_out(
 
     @cache
     def kit() -> Kit:
-        return build_kit(config, site.store, site.landing_key)
+        return build_kit(config, site.store, site.landing_key, in_force=office.in_force)
 
     done: list[dict[str, Any]] = []
     failed: list[str] = []

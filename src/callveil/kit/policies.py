@@ -6,6 +6,7 @@ the same ones. `PoliciesInForce` is what a process that runs for long asks, agai
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -33,6 +34,9 @@ class PoliciesInForce(Protocol):
             LedgerError: The database failed.
         """
 
+    def look_again(self) -> None:
+        """Believe no earlier answer, however young: others may just have come into force."""
+
     @property
     def name(self) -> str:
         """Where they stand, for people: "retention.toml", "set 3 of the ledger"."""
@@ -54,6 +58,9 @@ class FixedPolicies:
         """See `PoliciesInForce`."""
         return self.policies
 
+    def look_again(self) -> None:
+        """See `PoliciesInForce`."""
+
 
 class LivePolicies:
     """The newest set of the ledger, else those of the profile's file. Notices when there is a newer one.
@@ -68,13 +75,18 @@ class LivePolicies:
         self._config, self._sets, self._checked_s = config, sets, checked_s
         self._lock = threading.Lock()
         self._version, self._policies = -1, ()  # type: tuple[int, tuple[Policy, ...]]
-        self._checked = -checked_s
+        self._checked = -math.inf
 
     def now(self) -> tuple[Policy, ...]:
         """See `PoliciesInForce`."""
         with self._lock:
             self._look()
             return self._policies
+
+    def look_again(self) -> None:
+        """See `PoliciesInForce`."""
+        with self._lock:
+            self._checked = -math.inf
 
     @property
     def name(self) -> str:

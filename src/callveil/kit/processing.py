@@ -106,7 +106,12 @@ def audio_limits(profile: Profile) -> AudioLimits:
 
 
 def build_kit(
-    config: Config, location: str, landing_key: Path | None = None, *, with_originals: bool = True
+    config: Config,
+    location: str,
+    landing_key: Path | None = None,
+    *,
+    with_originals: bool = True,
+    in_force: PoliciesInForce | None = None,
 ) -> Kit:
     """Build the kit of a profile.
 
@@ -118,6 +123,7 @@ def build_kit(
         location: Where results go: a folder, or "s3://bucket/prefix".
         landing_key: See `open_key_wrapper`; needed where originals are sealed.
         with_originals: False where nothing is published, so that scoring labelled calls needs no landing key.
+        in_force: Which policies are, where there is a ledger; None for those of the profile's file.
 
     Raises:
         ConfigError: An engine or option is unknown, or a rule file or the location is wrong.
@@ -142,6 +148,7 @@ def build_kit(
         model_hashes=models.hashes,
         originals=open_originals(config, landing_key) if with_originals else None,
         policies=open_policies(config),
+        in_force=in_force,
     )
 
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from dataclasses import replace as changed
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -231,11 +230,11 @@ def process_all(
 
 class _Worker:
     def __init__(self, config: Config, location: str, site: Site | None, actor: str) -> None:
-        self._kit = build_kit(config, location)
         self._enlisting = None if site is None else build_enlisting(config, site, actor)
+        in_force = None
         if self._enlisting is not None:
             in_force = LivePolicies(config, self._enlisting.books.policy_sets)
-            self._kit = changed(self._kit, in_force=in_force)
+        self._kit = build_kit(config, location, in_force=in_force)
 
     def process(self, job: Job, on_progress: OnProgress = lambda _: None) -> Outcome:
         return process(job, self._kit, on_progress, self._enlisting)

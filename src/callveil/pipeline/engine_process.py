@@ -8,7 +8,6 @@ import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from enum import StrEnum
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -151,7 +150,7 @@ def _main(pipe: Connection, config: Config, site: Site, name: str, threads: int)
     service = build_service(config, site)
     # Asked for every call: what was put in force on the pages a moment ago counts for the next one.
     in_force = LivePolicies(config, service.books.policy_sets, checked_s=0)
-    kit = replace(build_kit(config, site.store, site.landing_key), in_force=in_force)
+    kit = build_kit(config, site.store, site.landing_key, in_force=in_force)
     sending = threading.Lock()
 
     office = office_of(service)

@@ -77,7 +77,9 @@ def change_policies(wanted: Wanted, office: Office, *, actor: str) -> PolicySet 
         raise MetadataError(f"note: allowed: 1 to {_MOST_NOTE} characters on one line")
     now, sets = office.clock.now(), office.books.policy_sets
     if not needs_second_person(office):
-        return sets.put(wanted.text, base=wanted.base, note=note, actor=actor, now=now)
+        done = sets.put(wanted.text, base=wanted.base, note=note, actor=actor, now=now)
+        office.in_force.look_again()
+        return done
     if sets.version() != wanted.base:
         raise RefusedError("other policies have come into force since; compare with them, and try again")
     proposal = Proposal(
@@ -119,9 +121,11 @@ def agree(proposal_id: str, office: Office, *, actor: str) -> PolicySet:
     now = office.clock.now()
     if found.state is not ProposalState.APPROVED:
         found = office.books.proposals.approve(proposal_id, actor=actor, now=now)
-    return sets.put(
+    done = sets.put(
         wanted.text, base=wanted.base, note=wanted.note, actor=found.by, approved_by=found.decided_by, now=now
     )
+    office.in_force.look_again()
+    return done
 
 
 def waiting(office: Office) -> Proposal | None:
@@ -178,6 +182,7 @@ def carry_on(
         if sets.version() != run.version:
             run = _ended(run, office, superseded=True)
         else:
+            office.in_force.look_again()
             page = apply_policies(office, actor=run.by, dry_run=False, after=run.after, limit=_PAGE)
             counts = dict(Counter(run.counts) + Counter(_numbers(page)))
             run = replace(run, counts=counts, after=page.next_after, updated_at=office.clock.now())

@@ -195,3 +195,22 @@ def test_a_folder_without_a_ledger_is_refused(run):
     error = run("sweep")
     assert type(error).__name__ == "ConfigError"
     assert "there is no ledger" in str(error)
+
+
+def test_what_is_in_force_is_printed_and_named(run, service):
+    assert run("policies").strip() == POLICIES.strip()
+    assert "own.toml" in run("sweep")
+    new = '[[policies]]\nname = "new"\nkeep = { audio = "5 days" }\n'
+    sets = service.books.policy_sets
+    made = {"actor": "user:ada", "approved_by": "user:bea", "now": START}
+    sets.put(new, base=0, note="counsel", **made)
+    assert run("policies") == new
+    assert json.loads(run("policies", "--json"))["set"]["number"] == 1
+    assert "Set 1: " in run("policies", "--history")
+    assert "user:ada, user:bea agreed. counsel" in run("policies", "--history")
+    assert json.loads(run("policies", "--history", "--json"))["in_force"] == "set 1 of the ledger"
+    assert type(run("policies", "--set", "7")).__name__ == "NotFoundError"
+    for verb in (["sweep"], ["apply"], ["show", "--call", "c-2"]):
+        assert "Policies in force: set 1 of the ledger" in run(*verb)
+    assert json.loads(run("simulate", "--json"))["policies"]["before"] == "set 1 of the ledger"
+    assert "Policies that fit it: new, standard." in run("show", "--call", "c-2")

@@ -62,6 +62,8 @@ def test_between_two_looks_the_ledger_is_left_alone(config, sets, monkeypatch):
     live.now()
     put(sets, NEW)
     assert "new" not in names(live.now())
+    live.look_again()
+    assert "new" in names(live.now())
 
 
 def test_a_set_that_cannot_be_read_is_no_reason_to_go_by_another(config, sets):

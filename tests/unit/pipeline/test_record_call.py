@@ -10,9 +10,9 @@ import soundfile
 
 from callveil.adapters.consent_rules import load_consent_rules
 from callveil.adapters.resources import resource_folder
-from callveil.config import Profile
+from callveil.config import Profile, load_config
 from callveil.errors import EngineError, RefusedError
-from callveil.kit import Kit, fallback_policy
+from callveil.kit import Kit, LivePolicies, fallback_policy
 from callveil.pipeline.record_call import record_call
 from callveil.testing import (
     START,
@@ -23,6 +23,7 @@ from callveil.testing import (
     MemorySource,
     MemoryStore,
     call,
+    temporary_ledger,
     throw_away_signer,
     words,
 )
@@ -266,6 +267,18 @@ def test_policies_make_the_tags_and_the_lock(kit):
     # The audio goes first, so no object is locked beyond its time.
     locked_until = kit.store.retention(PREFIX)
     assert locked_until.date() == START.replace(year=2027).date()
+
+
+def test_what_was_put_in_force_a_moment_ago_counts(kit):
+    with temporary_ledger() as ledger:
+        sets = ledger.books.policy_sets
+        in_force = LivePolicies(load_config("default"), sets, checked_s=0)
+        before, text = in_force.now(), '[[policies]]\nname = "new"\nkeep = { audio = "3 years" }\n'
+        sets.put(text, base=0, note="n", actor="user:ada", now=START)
+        # The ones that the kit was built with do not matter.
+        run(replace(kit, policies=before, in_force=in_force))
+    tags = kit.store.tags(PREFIX + "audio.flac")
+    assert (tags["callveil-retention"], tags["callveil-expires"]) == ("new", "2029-11-23")
 
 
 def test_a_call_that_no_policy_fits_is_kept_by_the_profile(kit):

@@ -318,8 +318,6 @@ def test_published_calls_are_brought_to_them_behind_the_page(signed_in, publish,
     prefixes = [publish(f"c-{number}") for number in range(3)]
     client = signed_in()
     post(client, "/retention/policies", text=NEW, base=0, note="counsel")
-    # In this process the pages have their own look at the policies, which they believe for a second.
-    time.sleep(1.1)
     assert "deletes nothing" in client.get("/retention").text
     begun = post(client, "/retention/apply")
     assert begun.headers["location"] == "/retention#published"

@@ -10,7 +10,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from callveil.adapters.ledger_sql.database import Database
-from callveil.adapters.ledger_sql.tables import HAS_ENDED, IS_PROCESSING, attempts, calls, outbox, time_of
+from callveil.adapters.ledger_sql.tables import (
+    HAS_ENDED,
+    IS_DEAD,
+    IS_PROCESSING,
+    attempts,
+    calls,
+    outbox,
+    time_of,
+)
 from callveil.vocabulary.figures import AtWork, Dead, Hour
 from callveil.vocabulary.ledger import FINAL, CallState
 
@@ -75,8 +83,7 @@ class SqlFigures:
     def dead(self) -> tuple[Dead, ...]:
         """See `Figures.dead`."""
         n = sa.func.count()
-        states = (CallState.FAILED.value, CallState.QUARANTINED.value)
-        query = sa.select(calls.c.state, calls.c.error_code, n).where(calls.c.state.in_(states))
+        query = sa.select(calls.c.state, calls.c.error_code, n).where(IS_DEAD)
         query = query.group_by(calls.c.state, calls.c.error_code).order_by(n.desc(), calls.c.error_code)
         rows = self._database.read(lambda c: c.execute(query).all())
         return tuple(

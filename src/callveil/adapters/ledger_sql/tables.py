@@ -72,6 +72,7 @@ IS_RESTRICTED = sa.text("restricted IS NOT NULL")
 HAS_GONE = sa.text("gone <> ''")
 OF_A_CALL = sa.text("call_id IS NOT NULL")
 TEXT_OWED = sa.text("text_owed")
+IS_DEAD = sa.text("state IN ('failed', 'quarantined')")
 HAS_ENDED = sa.text("settled_at IS NOT NULL")
 HAS_SENT = sa.text("state IN ('received', 'kept') AND sent_at IS NOT NULL AND arrived_at IS NOT NULL")
 
@@ -180,6 +181,8 @@ calls = sa.Table(
     _partial("calls_with_gone", "started_at", "call_id", where=HAS_GONE),
     _partial("calls_text_owed", "call_id", where=TEXT_OWED),
     sa.Index("calls_by_arrival", "received_at"),
+    # All that is counted of calls that were tried in vain.
+    _partial("calls_dead", "state", "error_code", where=IS_DEAD),
 )
 
 consent = sa.Table(

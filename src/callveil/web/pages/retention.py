@@ -159,7 +159,7 @@ def _add_run(app: FastAPI, office: Office, jobs: Jobs) -> None:
 
     @app.post("/retention/apply")
     async def apply(access: Ops) -> Response:
-        """Bring published calls to the policies in force, in a thread; taken up where it was cut off."""
+        """Apply to published calls in force, in a thread; taken up where it was cut off."""
         check_all_queues(access)
         async with turn:
             run = await run_in_threadpool(lambda: policy_change.begin_run(office, actor=access.actor))
@@ -183,6 +183,7 @@ _SAID = {
 
 def _view(office: Office, access: Access) -> dict[str, Any]:
     sets = office.books.policy_sets
+    office.in_force.look_again()  # another process may have put some in force a moment ago
     history = sets.history(limit=20)
     current = history[0] if history else None
     return {
@@ -253,10 +254,12 @@ def _confirm(request: Request, office: Office, text: str, base: int) -> Response
 def _run(office: Office, access: Access) -> dict[str, Any]:
     run = office.books.policy_sets.last_run()
     version = office.books.policy_sets.version()
-    total = office.ledger.counts(now=office.clock.now()).by_state[CallState.PUBLISHED]
+    state, total = _state_of(run, version, office), 0
+    if state in ("running", "cut off"):  # with very many calls it takes a moment to count them
+        total = office.ledger.counts(now=office.clock.now()).by_state[CallState.PUBLISHED]
     return {
         "run": run,
-        "run_state": _state_of(run, version, office),
+        "run_state": state,
         "run_done": 0 if run is None else run.counts.get("n_calls", 0),
         "run_total": total,
         "may_apply": _may_change(access),

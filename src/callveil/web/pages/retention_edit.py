@@ -268,6 +268,7 @@ def _form(text: str, place: str) -> PolicyForm | None:
 def _page(
     request: Request, office: Office, text: str, base: int, form: PolicyForm | None, *, status: int = 200
 ) -> Response:
+    office.in_force.look_again()  # another process may have put some in force a moment ago
     policies, found = look_at(text, office)
     before = office.policies
     in_force = text_of(office)

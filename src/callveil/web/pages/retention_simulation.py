@@ -118,6 +118,7 @@ class Simulations:
 
     def _count(self, job: Job, after: tuple[Policy, ...], text: str, base: int, day: date) -> Tried:
         office = self._office
+        office.in_force.look_again()  # another process may have put some in force a moment ago
         before, name = office.policies, office.in_force.name
         counts = office.ledger.counts(now=office.clock.now())
         job.total = sum(counts.by_state.values())

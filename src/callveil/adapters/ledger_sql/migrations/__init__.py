@@ -13,7 +13,7 @@ from callveil.adapters.ledger_sql.database import Database, create_engine, read_
 from callveil.adapters.local_files import locked
 from callveil.errors import ConfigError, LedgerError
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision."""
 
 _PG_LOCK = 0x63616C6C7665696C
