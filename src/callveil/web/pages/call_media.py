@@ -87,8 +87,6 @@ def _audio(request: Request, call_id: str, access: Access, office: Office, plays
     if asked is not None:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{n_bytes}"
     status = 200 if asked is None else 206
-    if request.method == "HEAD":
-        return Response(None, status, headers, media_type="audio/flac")
     blocks = _blocks(office.store, key, start, stop)
     return StreamingResponse(blocks, status, headers, media_type="audio/flac")
 
