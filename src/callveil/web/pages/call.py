@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Form, Path, Request, Response
@@ -93,7 +93,7 @@ def _page(
         channels=_channels(shown),
         masks=_masks(shown.masks),
         turns=shown.turns if hears else None,
-        ends_at=shown.call.call.started_at + timedelta(seconds=_duration_s(shown)),
+        made_at=_made_at(shown),
         parts=PARTS,
         fates=_FATES,
         history=[(entry, action_words(entry.action)) for entry in shown.history],
@@ -121,6 +121,11 @@ def _duration_s(shown: CallShown) -> float:
     if shown.certificate is not None:
         return float(shown.certificate["audio"]["duration_s"])
     return shown.call.duration_s or 0.0
+
+
+def _made_at(shown: CallShown) -> datetime | None:
+    """When the certificate was made; None when there is none."""
+    return None if shown.certificate is None else datetime.fromisoformat(shown.certificate["created_at"])
 
 
 def _channels(shown: CallShown) -> list[str]:
